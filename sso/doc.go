@@ -1,0 +1,36 @@
+// Package sso is the relying party of every buyer's auth centre: it signs people in, keeps their session, and tells a
+// product who they are.
+//
+// # Words
+//
+// A tenant is a buyer enterprise; its auth centre is the OpenID or OAuth provider that knows its people. A credential is
+// the client id and secret this product has at that auth centre. An account is what the marketplace's pushes say about a
+// user. Admission asks whether a verified identity may come in; a decision is the answer to one request.
+//
+// # Flow
+//
+//	/sso/login ──► tenant? ──► attempt (sealed cookie) ──► auth centre ──► /sso/callback
+//	                 │ no                                                       │ state, browser, tenant, iss
+//	                 ▼                                                          ▼ and only then
+//	     chooser or unified page                              token call, userinfo (profile kit or oidc)
+//	                                                                            ▼
+//	               decision ◄── session (new id) ◄── admission (pure) ◄── identity (pure)
+//
+// Two profiles stand behind one two-step interface: kit, the marketplace's OAuth 2.0 with userinfo, and oidc, OpenID
+// Connect with an ID token. What differs between them beyond that is a row of settings.
+//
+// # Sessions
+//
+// The browser holds an opaque random id and nothing else; the store holds its SHA-256. A session is live iff it is
+// unexpired, its tenant, application and grant are live, and the revocation marks that were read when it was created are
+// unchanged. The [Sessions] port asks all of this in one query, and a decision may be reused for half a second counted from
+// before that query began. A store that does not answer is a 503, never a sign-in.
+//
+// # What it does not do
+//
+// It never writes organisation data: what an auth centre says about a user fills blanks of that session only. It knows no
+// database and no marketplace message; both come through the ports in ports.go. It starts no goroutine that outlives a
+// request, and keeps no access token after userinfo was read.
+//
+// Go packages of this module are not promised to stay as they are before version 1.
+package sso
