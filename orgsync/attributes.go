@@ -1,0 +1,134 @@
+package orgsync
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// Attribute is one property of a user, with a version of its own.
+type Attribute uint8
+
+// The attributes of a user, by their names on the wire.
+const (
+	AttrName Attribute = iota
+	AttrOrgCode
+	AttrRole
+	AttrEnable
+	AttrPosition
+	AttrEmployeeCode
+	AttrEmployeeType
+	AttrMobile
+	AttrEmail
+	AttrWorkPlace
+	AttrEntryDate
+	attributeCount
+)
+
+// String returns the attribute's name on the wire.
+func (a Attribute) String() string {
+	switch a {
+	case AttrName:
+		return "name"
+	case AttrOrgCode:
+		return "orgCode"
+	case AttrRole:
+		return "role"
+	case AttrEnable:
+		return "enable"
+	case AttrPosition:
+		return "position"
+	case AttrEmployeeCode:
+		return "employeeCode"
+	case AttrEmployeeType:
+		return "employeeType"
+	case AttrMobile:
+		return "mobile"
+	case AttrEmail:
+		return "email"
+	case AttrWorkPlace:
+		return "workPlace"
+	case AttrEntryDate:
+		return "entryDate"
+	default:
+		return fmt.Sprintf("attribute(%d)", uint8(a))
+	}
+}
+
+// AttributeNamed returns the attribute with that name on the wire.
+func AttributeNamed(name string) (Attribute, bool) {
+	for a := range attributeCount {
+		if a.String() == name {
+			return a, true
+		}
+	}
+	return 0, false
+}
+
+// Attributes is a set of attributes. An attribute that is absent was not mentioned,
+// which is not the same as empty. The zero value is the empty set.
+type Attributes struct {
+	values [attributeCount]string
+	said   uint16
+}
+
+// Set returns the set with one attribute more. Control characters are dropped;
+// enable becomes "true" or "false" and role "admin" or "user" – every word but the
+// exact "true" and "admin" means less.
+func (as Attributes) Set(a Attribute, value string) Attributes {
+	value = dropControls(value)
+	switch a {
+	case AttrEnable:
+		if !strings.EqualFold(value, "true") {
+			value = "false"
+		} else {
+			value = "true"
+		}
+	case AttrRole:
+		if value != string(RoleAdmin) {
+			value = string(RoleUser)
+		}
+	default:
+	}
+	as.values[a] = value
+	as.said |= 1 << a
+	return as
+}
+
+// Get returns the value and whether it was mentioned at all.
+func (as Attributes) Get(a Attribute) (string, bool) {
+	return as.values[a], as.said&(1<<a) != 0
+}
+
+// Value returns the value, empty if it was not mentioned.
+func (as Attributes) Value(a Attribute) string { return as.values[a] }
+
+// MarshalJSON writes the mentioned attributes as an object with sorted keys.
+func (as Attributes) MarshalJSON() ([]byte, error) {
+	m := make(map[string]string, attributeCount)
+	for a := range attributeCount {
+		if v, ok := as.Get(a); ok {
+			m[a.String()] = v
+		}
+	}
+	return json.Marshal(m)
+}
+
+func dropControls(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// Role is what a user may do in the product.
+type Role string
+
+// The roles of the protocol. Whatever is not exactly "admin" is a user.
+const (
+	RoleUser  Role = "user"
+	RoleAdmin Role = "admin"
+)

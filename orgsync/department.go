@@ -1,0 +1,114 @@
+package orgsync
+
+import (
+	"cmp"
+	"strings"
+)
+
+// Assertion is the register of one department as one instance asserts it, by
+// singleOrgSync or by a full list.
+type Assertion struct {
+	Instance InstanceID
+	Code     OrgCode
+	Version  Version
+	Name     string
+	Parent   OrgCode
+	Journal  JournalID // the push that carried it
+}
+
+// Department is a department of a tenant as it stands now. Live and Placed are
+// derived; Denied is the register of the newest explicit removal, which counts for all
+// instances.
+type Department struct {
+	Code   OrgCode
+	Denied Version
+
+	Live    bool
+	Name    string
+	Parent  OrgCode
+	Journal JournalID // the push that says so
+
+	// Placed: reachable from the top. A live department that is not is parked, and
+	// Reason says why.
+	Placed bool
+	Reason string
+}
+
+// ProjectDepartment derives the department from what the instances assert: live iff
+// some bound instance asserts it, not older than that instance's last full list and
+// newer than the last explicit denial and the instance's end. Name and parent are the
+// newest among those. Placement is not touched; see [Place].
+func ProjectDepartment(d Department, instances []Instance, assertions []Assertion) Department {
+	var best Assertion
+	for _, a := range assertions {
+		i := InstanceOf(instances, a.Instance)
+		if a.Code != d.Code || !i.IsBound() || a.Version < i.Listed || a.Version <= max(i.Ended, d.Denied) {
+			continue
+		}
+		if a.Version > best.Version {
+			best = a
+		}
+	}
+	d.Live = best.Version != ""
+	d.Name, d.Parent, d.Journal = best.Name, best.Parent, best.Journal
+	return d
+}
+
+// Place says whether the department can be reached from the top by way of lookup, and
+// if not why. It is a pure function of the rows, so it does not depend on the order in
+// which they came. lookup returns false for a department of which nothing was heard.
+func Place(d Department, lookup func(OrgCode) (Department, bool)) (placed bool, reason string) {
+	if !d.Live {
+		return false, ""
+	}
+	trail := []OrgCode{d.Code}
+	seen := map[OrgCode]bool{d.Code: true}
+	for parent := d.Parent; parent != ""; {
+		if seen[parent] {
+			return false, "cycle " + cycleText(trail, parent)
+		}
+		p, ok := lookup(parent)
+		switch {
+		case !ok:
+			return false, "parent unknown: " + string(parent)
+		case !p.Live:
+			return false, "parent deleted: " + string(parent)
+		}
+		trail = append(trail, parent)
+		seen[parent] = true
+		parent = p.Parent
+	}
+	return true, ""
+}
+
+// cycleText writes A→B→A, from the first department of the trail that is in the cycle.
+func cycleText(trail []OrgCode, again OrgCode) string {
+	var parts []string
+	for _, c := range trail {
+		if c == again || parts != nil {
+			parts = append(parts, string(c))
+		}
+	}
+	return strings.Join(append(parts, string(again)), "→")
+}
+
+// PathOf lists the codes from the top down to d, by way of lookup. Of a parked
+// department it is what is known: from its last live ancestor down.
+func PathOf(d Department, lookup func(OrgCode) (Department, bool)) []OrgCode {
+	path := []OrgCode{d.Code}
+	seen := map[OrgCode]bool{d.Code: true}
+	for parent := d.Parent; parent != "" && !seen[parent]; {
+		p, ok := lookup(parent)
+		if !ok || !p.Live {
+			break
+		}
+		path = append([]OrgCode{parent}, path...)
+		seen[parent] = true
+		parent = p.Parent
+	}
+	return path
+}
+
+func compareKeys[A, B ~string](a1, b1 A, a2, b2 B) int {
+	return cmp.Or(strings.Compare(string(a1), string(b1)), strings.Compare(string(a2), string(b2)))
+}

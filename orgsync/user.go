@@ -1,0 +1,177 @@
+package orgsync
+
+import (
+	"slices"
+	"time"
+)
+
+// Status says how a user stands with the tenant.
+type Status uint8
+
+// The statuses of a user.
+const (
+	// StatusAbsent: nothing is known that a sink should hold – nobody was ever
+	// granted, or the instance was never bound.
+	StatusAbsent Status = iota
+	// StatusEnabled: some live grant is switched on.
+	StatusEnabled
+	// StatusDisabled: granted but switched off, or the authorisation was taken back.
+	StatusDisabled
+	// StatusRemoved: the last grant was removed, or the instance ended.
+	StatusRemoved
+)
+
+// String returns the status in one word.
+func (s Status) String() string {
+	switch s {
+	case StatusEnabled:
+		return "enabled"
+	case StatusDisabled:
+		return "disabled"
+	case StatusRemoved:
+		return "removed"
+	default:
+		return "absent"
+	}
+}
+
+// User is a person of a tenant as they stand now: the projection of all their grants.
+type User struct {
+	Name       UserName
+	Status     Status
+	Role       Role
+	Attributes Attributes // AttrRole and AttrEnable agree with Role and Status
+	// Generation is the time in milliseconds of the newest flag 0, 0 if there was
+	// none. It changes when a removed user is added again, perhaps another person.
+	Generation int64
+	// RemovedAt is set with StatusRemoved: when the newest removal was made.
+	RemovedAt time.Time
+	Grants    []UserGrant // sorted by instance and application
+}
+
+// UserGrant is one grant of a [User] as it stands now.
+type UserGrant struct {
+	Instance InstanceID
+	App      AppID
+	Role     Role
+	Enabled  bool
+}
+
+// InstanceOf returns the instance with that id, or one of which nothing is known.
+func InstanceOf(instances []Instance, id InstanceID) Instance {
+	for _, i := range instances {
+		if i.ID == id {
+			return i
+		}
+	}
+	return Instance{ID: id}
+}
+
+// IsLive says whether the grant gives access: granted, and its instance is bound.
+func (g Grant) IsLive(i Instance) bool { return i.IsBound() && g.Presence(i.Ended) == Granted }
+
+// IsEnabled says whether the grant is live and switched on.
+func (g Grant) IsEnabled(i Instance) bool { return g.IsLive(i) && g.enabled(i.Ended) }
+
+// ProjectUser derives a user from their grants. Each attribute is the newest among the
+// live grants. Of a user without any, the newest ever said is kept, for display and so
+// that a sink holds the same whatever arrived first.
+func ProjectUser(name UserName, instances []Instance, grants []Grant) User {
+	u := User{Name: name, Status: StatusAbsent, Role: RoleUser}
+	var removed, roleAt Version
+	var live, known bool
+	for _, g := range grants {
+		i := InstanceOf(instances, g.Instance)
+		known = known || g.Attributes[AttrName].Version != "" || g.Granted != "" || g.Changed != ""
+		u.Generation = max(u.Generation, g.Removed.Millis())
+		removed = max(removed, g.Removed, i.Ended)
+		presence := g.Presence(i.Ended)
+		switch {
+		case presence == Withdrawn && (i.IsBound() || i.Ended != ""):
+			u.Status = maxStatus(u.Status, StatusDisabled)
+		case presence == Granted && i.IsBound():
+			live = true
+			u.Status = maxStatus(u.Status, StatusDisabled)
+		case i.Ended != "", presence == Removed && i.IsBound():
+			u.Status = maxStatus(u.Status, StatusRemoved)
+		}
+		if g.IsEnabled(i) {
+			u.Status = StatusEnabled
+			u.Role, roleAt = newerRole(u.Role, roleAt, g, i.Ended)
+		}
+		if presence == Granted || presence == Withdrawn {
+			u.Grants = append(u.Grants, g.project(i))
+		}
+	}
+	if !known {
+		return User{Name: name, Status: StatusAbsent, Role: RoleUser, Generation: u.Generation}
+	}
+	if u.Status == StatusRemoved {
+		u.RemovedAt = removed.Time()
+	}
+	u.Attributes = projectAttributes(instances, grants, live)
+	if u.Status != StatusEnabled {
+		u.Role = Role(u.Attributes.Set(AttrRole, u.Attributes.Value(AttrRole)).Value(AttrRole))
+	}
+	u.Attributes = u.Attributes.Set(AttrRole, string(u.Role))
+	u.Attributes = u.Attributes.Set(AttrEnable, boolText(u.Status == StatusEnabled))
+	slices.SortFunc(u.Grants, func(a, b UserGrant) int { return compareKeys(a.Instance, b.Instance, a.App, b.App) })
+	return u
+}
+
+// maxStatus prefers enabled to disabled to removed to absent.
+func maxStatus(a, b Status) Status {
+	if a == StatusAbsent {
+		return b
+	}
+	return min(a, b)
+}
+
+func (g Grant) project(i Instance) UserGrant {
+	role := RoleUser
+	if r, ok := g.visible(AttrRole, i.Ended); ok {
+		role = Role(r.Value)
+	}
+	return UserGrant{Instance: g.Instance, App: g.App, Role: role, Enabled: g.IsEnabled(i)}
+}
+
+// newerRole keeps the role of the newer of two live enabled grants.
+func newerRole(role Role, at Version, g Grant, floor Version) (Role, Version) {
+	r, ok := g.visible(AttrRole, floor)
+	if !ok {
+		r = Register{Value: string(RoleUser), Version: g.newest()}
+	}
+	if at == "" || supersedes(AttrRole, r, Register{string(role), at}) {
+		return Role(r.Value), r.Version
+	}
+	return role, at
+}
+
+func projectAttributes(instances []Instance, grants []Grant, live bool) Attributes {
+	var as Attributes
+	for a := range attributeCount {
+		var best Register
+		for _, g := range grants {
+			i := InstanceOf(instances, g.Instance)
+			r, ok := g.Attributes[a], true
+			if live {
+				r, ok = g.visible(a, i.Ended)
+				ok = ok && g.IsLive(i)
+			}
+			if ok && r.Version != "" && (best.Version == "" || supersedes(a, r, best)) {
+				best = r
+			}
+		}
+		if best.Version != "" {
+			as = as.Set(a, best.Value)
+		}
+	}
+	return as
+}
+
+func boolText(b bool) string {
+	if b {
+		return "true"
+	}
+	return "false"
+}
