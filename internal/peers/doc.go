@@ -1,0 +1,19 @@
+// Package peers runs the real servers that tests talk to: OpenLDAP, MariaDB
+// and PostgreSQL, each as a private process on loopback with its data in a
+// temporary directory.
+//
+//	dir := peers.Slapd(t, peers.SlapdOptions{MemberOf: true})
+//	conn, err := ldap.DialURL(dir.URL())
+//
+// A server can be stopped, killed and started again; it comes back on the same
+// port with the same data, so that a test can take a directory away in the
+// middle of its work. Everything ends with the test, and on Linux also with the
+// test process, however that dies.
+//
+// A server that is not installed fails the test with the name of the Debian
+// package that holds it. It is never a skip: a test that did not run must not
+// look like one that passed.
+//
+// The package decides nothing about kitbridge and imports none of it. Only
+// tests import it.
+package peers

@@ -1,0 +1,106 @@
+package peers
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// slapdConfig returns the LDIF of cn=config (slapd-config(5)).
+func slapdConfig(dir string, options SlapdOptions) string {
+	var b strings.Builder
+	b.WriteString("dn: cn=config\nobjectClass: olcGlobal\ncn: config\n")
+	fmt.Fprintf(&b, "olcPidFile: %s\n", filepath.Join(dir, "run", "slapd.pid"))
+	fmt.Fprintf(&b, "olcArgsFile: %s\n", filepath.Join(dir, "run", "slapd.args"))
+	if options.TLS {
+		fmt.Fprintf(&b, "olcTLSCACertificateFile: %s\n", filepath.Join(dir, caName))
+		fmt.Fprintf(&b, "olcTLSCertificateFile: %s\n", filepath.Join(dir, certName))
+		fmt.Fprintf(&b, "olcTLSCertificateKeyFile: %s\n", filepath.Join(dir, keyName))
+	}
+	b.WriteString(`
+dn: cn=module,cn=config
+objectClass: olcModuleList
+cn: module
+olcModulePath: /usr/lib/ldap
+olcModuleLoad: back_mdb
+olcModuleLoad: memberof
+olcModuleLoad: refint
+
+dn: cn=schema,cn=config
+objectClass: olcSchemaConfig
+cn: schema
+
+include: file:///etc/ldap/schema/core.ldif
+include: file:///etc/ldap/schema/cosine.ldif
+include: file:///etc/ldap/schema/nis.ldif
+include: file:///etc/ldap/schema/inetorgperson.ldif
+
+dn: olcDatabase=config,cn=config
+objectClass: olcDatabaseConfig
+olcDatabase: config
+olcRootDN: cn=admin,cn=config
+olcRootPW: config
+
+dn: olcDatabase=mdb,cn=config
+objectClass: olcDatabaseConfig
+objectClass: olcMdbConfig
+olcDatabase: mdb
+olcDbMaxSize: 1073741824
+olcDbIndex: objectClass eq
+olcDbIndex: uid,cn,sn,mail,entryUUID eq,pres
+olcDbIndex: member,memberOf eq
+`)
+	fmt.Fprintf(&b, "olcSuffix: %s\nolcRootDN: %s\nolcRootPW: %s\n", BaseDN, AdminDN, AdminPassword)
+	fmt.Fprintf(&b, "olcDbDirectory: %s\n", filepath.Join(dir, "db"))
+	fmt.Fprintf(&b, "olcLimits: dn.exact=\"%s\" size=unlimited time=unlimited\n", ServiceDN)
+	if options.NoSync {
+		b.WriteString("olcDbNoSync: TRUE\n")
+	}
+	for _, rule := range options.Access {
+		fmt.Fprintf(&b, "olcAccess: %s\n", rule)
+	}
+	b.WriteString("olcAccess: to attrs=userPassword by self write by anonymous auth by * none\n")
+	fmt.Fprintf(&b, "olcAccess: to * by dn.exact=\"%s\" write by users read by anonymous auth by * none\n", ServiceDN)
+	if options.MemberOf {
+		b.WriteString(`
+dn: olcOverlay=memberof,olcDatabase={1}mdb,cn=config
+objectClass: olcOverlayConfig
+objectClass: olcMemberOf
+olcOverlay: memberof
+olcMemberOfRefInt: TRUE
+olcMemberOfGroupOC: groupOfNames
+olcMemberOfMemberAD: member
+olcMemberOfMemberOfAD: memberOf
+`)
+	}
+	if options.RefInt {
+		b.WriteString(`
+dn: olcOverlay=refint,olcDatabase={1}mdb,cn=config
+objectClass: olcOverlayConfig
+objectClass: olcRefintConfig
+olcOverlay: refint
+olcRefintAttribute: member
+`)
+	}
+	return b.String()
+}
+
+// slapdBase returns the LDIF of the entries every directory begins with.
+func slapdBase() string {
+	return fmt.Sprintf(`dn: %[1]s
+objectClass: dcObject
+objectClass: organization
+dc: example
+o: Example
+
+dn: ou=services,%[1]s
+objectClass: organizationalUnit
+ou: services
+
+dn: %[2]s
+objectClass: organizationalRole
+objectClass: simpleSecurityObject
+cn: kitbridge
+userPassword: %[3]s
+`, BaseDN, ServiceDN, ServicePassword)
+}
