@@ -15,6 +15,8 @@ type Lanes interface {
 	// due at now, and returns up to limit of these keys, the most urgent first. It
 	// returns ErrNotFound if nothing is due. The lease ends at until, or with Finish.
 	Claim(ctx context.Context, sink string, now, until time.Time, limit int) (Lane, error)
+	// Renew keeps the lease until then. It returns ErrNotFound if the lease was lost.
+	Renew(ctx context.Context, lane Lane, until time.Time) error
 	// Finish records what became of the lane's keys and gives the lane back. A key
 	// that was made dirty again since the claim stays owed whatever its outcome. A lane
 	// whose lease was lost meanwhile is left as it is.

@@ -49,6 +49,12 @@ type User struct {
 	Grants    []UserGrant // sorted by instance and application
 }
 
+// equal says whether two projections are the same.
+func (u User) equal(v User) bool {
+	return u.Name == v.Name && u.Status == v.Status && u.Role == v.Role && u.Attributes == v.Attributes &&
+		u.Generation == v.Generation && u.RemovedAt.Equal(v.RemovedAt) && slices.Equal(u.Grants, v.Grants)
+}
+
 // UserGrant is one grant of a [User] as it stands now.
 type UserGrant struct {
 	Instance InstanceID

@@ -1,0 +1,193 @@
+package orgsync
+
+// departments applies a singleOrgSync or an allOrgSync.
+func (w *work) departments() error {
+	m := w.message
+	instances, err := w.tx.Instances()
+	if err != nil {
+		return err
+	}
+	i := InstanceOf(instances, m.Instance)
+	codes, complete, err := w.parkBadCodes()
+	if err != nil {
+		return err
+	}
+	switch {
+	case m.Kind == SingleOrgSync && m.Flag == FlagRemove:
+		err = w.deny(codes)
+	default:
+		err = w.assert(i, codes)
+	}
+	if err != nil {
+		return err
+	}
+	if m.Kind == AllOrgSync && complete && raise(&i.Listed, w.version) {
+		// The list is silent about all others, so all are looked at.
+		if err := w.tx.PutInstance(i); err != nil {
+			return err
+		}
+		instances = withInstance(instances, i)
+		if codes, err = w.tx.Codes(); err != nil {
+			return err
+		}
+	}
+	return w.reprojectDepartments(instances, codes, true)
+}
+
+// parkBadCodes sets elements aside whose code cannot be a key, and says whether the
+// list is whole: only a whole list says something by its silence.
+func (w *work) parkBadCodes() (codes []OrgCode, complete bool, err error) {
+	complete = !w.message.Incomplete
+	seen := make(map[OrgCode]bool, len(w.message.Departments))
+	for n, d := range w.message.Departments {
+		bad := CheckKey(string(d.Code))
+		if bad == nil {
+			bad = checkOptionalKey(string(d.Parent))
+		}
+		switch {
+		case bad != nil:
+			complete = false
+			if err := w.parkBad(n+1, DepartmentKey, string(d.Code), "orgCode or parentCode "+bad.Error()); err != nil {
+				return nil, false, err
+			}
+		case !seen[d.Code]:
+			seen[d.Code] = true
+			codes = append(codes, d.Code)
+		}
+	}
+	return codes, complete, nil
+}
+
+// deny records an explicit removal. It counts for all instances and stays for good.
+func (w *work) deny(codes []OrgCode) error {
+	have, err := w.tx.Departments(codes)
+	if err != nil {
+		return err
+	}
+	for _, code := range codes {
+		d := have[code]
+		d.Code = code
+		news := raise(&d.Denied, w.version)
+		w.count(news)
+		if news {
+			if err := w.tx.PutDepartments([]Department{d}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// assert records what the message says about each department.
+func (w *work) assert(i Instance, codes []OrgCode) error {
+	have, err := w.tx.Assertions(codes)
+	if err != nil {
+		return err
+	}
+	rows, err := w.tx.Departments(codes)
+	if err != nil {
+		return err
+	}
+	mine := make(map[OrgCode]Assertion, len(codes))
+	for _, code := range codes {
+		for _, a := range have[code] {
+			if a.Instance == i.ID {
+				mine[code] = a
+			}
+		}
+	}
+	var news []Assertion
+	for n, d := range w.message.Departments {
+		a, v := mine[d.Code], w.version.at(n+1)
+		if CheckKey(string(d.Code)) != nil || checkOptionalKey(string(d.Parent)) != nil {
+			continue // parked already
+		}
+		wins := v > a.Version
+		w.count(wins && v > max(i.Ended, rows[d.Code].Denied) && v > i.Listed)
+		if wins {
+			mine[d.Code] = Assertion{
+				Instance: i.ID, Code: d.Code, Version: v, Name: dropControls(d.Name), Parent: d.Parent, Journal: w.journal,
+			}
+		}
+	}
+	for _, code := range codes {
+		if mine[code].Journal == w.journal {
+			news = append(news, mine[code])
+		}
+	}
+	if err := w.tx.PutAssertions(news); err != nil {
+		return err
+	}
+	return w.parkUnbound(i, news)
+}
+
+// parkUnbound sets assertions aside that wait for their instance.
+func (w *work) parkUnbound(i Instance, news []Assertion) error {
+	if i.IsBound() || len(news) == 0 {
+		return nil
+	}
+	ids := make([]string, 0, len(news))
+	for _, a := range news {
+		ids = append(ids, registerID("assertion", string(i.ID), string(a.Code)))
+	}
+	parked, err := w.tx.Parked(ids)
+	if err != nil {
+		return err
+	}
+	for n, a := range news {
+		if a.Version <= i.Ended {
+			continue
+		}
+		if was, ok := parked[ids[n]]; ok {
+			if err := w.unpark(was, Stale); err != nil {
+				return err
+			}
+		}
+		if err := w.park(ParkedChange{
+			ID: ids[n], Journal: w.journal, Version: a.Version, Kind: DepartmentKey,
+			Key: string(a.Code), Instance: i.ID, Reason: ReasonUnbound,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reprojectDepartments derives these departments anew, places them and whatever
+// stands below them, and, if told to, makes their keys dirty.
+func (w *work) reprojectDepartments(instances []Instance, codes []OrgCode, mark bool) error {
+	if len(codes) == 0 {
+		return nil
+	}
+	assertions, err := w.tx.Assertions(codes)
+	if err != nil {
+		return err
+	}
+	rows, err := w.tx.Departments(codes)
+	if err != nil {
+		return err
+	}
+	if rows == nil {
+		rows = make(map[OrgCode]Department)
+	}
+	p := placement{tx: w.tx, rows: rows, dirty: make(map[OrgCode]bool)}
+	var changed []Department
+	for _, code := range codes {
+		was, known := rows[code]
+		was.Code = code
+		is := ProjectDepartment(was, instances, assertions[code])
+		if known && is == was || !known && len(assertions[code]) == 0 {
+			continue
+		}
+		changed = append(changed, is)
+		p.rows[code] = is
+		p.dirty[code] = true
+		if is.Live != was.Live || is.Parent != was.Parent {
+			p.moved = append(p.moved, code)
+		}
+	}
+	if err := w.tx.PutDepartments(changed); err != nil {
+		return err
+	}
+	return w.place(&p, mark)
+}

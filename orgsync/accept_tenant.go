@@ -1,0 +1,120 @@
+package orgsync
+
+// pageOfUsers bounds memory when all users of a tenant are looked at.
+const pageOfUsers = 1000
+
+func (w *work) tenant() error {
+	m := w.message
+	instances, err := w.tx.Instances()
+	if err != nil {
+		return err
+	}
+	before := ProjectTenant(m.Tenant, instances)
+	was := InstanceOf(instances, m.Instance)
+	is := was
+	w.count(is.apply(m.Enterprise, m.Flag, w.version))
+	instances = withInstance(instances, is)
+	after := ProjectTenant(m.Tenant, instances)
+	if err := w.tx.PutInstance(is); err != nil {
+		return err
+	}
+	if err := w.tx.PutTenant(after); err != nil {
+		return err
+	}
+	if after != before {
+		if err := w.tx.MarkDirty([]DirtyKey{{Key{Kind: TenantKey}, tenantUrgency(after)}}); err != nil {
+			return err
+		}
+	}
+	if was.IsBound() == is.IsBound() && was.Ended == is.Ended && before.Announced == after.Announced {
+		return nil
+	}
+	return w.rebind(instances, is, after)
+}
+
+func tenantUrgency(t Tenant) Urgency {
+	if !t.Active {
+		return Reduce
+	}
+	return Announce
+}
+
+func withInstance(instances []Instance, i Instance) []Instance {
+	out := make([]Instance, 0, len(instances)+1)
+	for _, have := range instances {
+		if have.ID != i.ID {
+			out = append(out, have)
+		}
+	}
+	return append(out, i)
+}
+
+// rebind follows an instance that was bound or ended: everything said for it may have
+// become visible or invisible.
+func (w *work) rebind(instances []Instance, i Instance, t Tenant) error {
+	waiting, err := w.tx.ParkedFor(i.ID, ReasonUnbound)
+	if err != nil {
+		return err
+	}
+	for _, c := range waiting {
+		switch {
+		case c.Version <= i.Ended:
+			err = w.unpark(c, Stale)
+		case i.IsBound():
+			err = w.unpark(c, Applied)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := w.reprojectUsers(instances); err != nil {
+		return err
+	}
+	codes, err := w.tx.Codes()
+	if err != nil {
+		return err
+	}
+	// The departments of a tenant that ended stay in the sinks until it is purged, so
+	// that a return finds the same entries.
+	return w.reprojectDepartments(instances, codes, t.Active)
+}
+
+func (w *work) reprojectUsers(instances []Instance) error {
+	for after := UserName(""); ; {
+		names, err := w.tx.UserNames(after, pageOfUsers)
+		if err != nil || len(names) == 0 {
+			return err
+		}
+		after = names[len(names)-1]
+		grants, err := w.tx.Grants(names)
+		if err != nil {
+			return err
+		}
+		users := make([]User, 0, len(names))
+		for _, name := range names {
+			users = append(users, ProjectUser(name, instances, grants[name]))
+		}
+		if err := w.putUsers(users); err != nil {
+			return err
+		}
+	}
+}
+
+// putUsers writes projections and makes their keys dirty.
+func (w *work) putUsers(users []User) error {
+	if len(users) == 0 {
+		return nil
+	}
+	if err := w.tx.PutUsers(users); err != nil {
+		return err
+	}
+	keys := make([]DirtyKey, 0, len(users))
+	for _, u := range users {
+		urgency := Fill
+		if u.Status != StatusEnabled {
+			urgency = Reduce
+		}
+		keys = append(keys, DirtyKey{Key{Kind: UserKey, ID: string(u.Name)}, urgency})
+	}
+	return w.tx.MarkDirty(keys)
+}
