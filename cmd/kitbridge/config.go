@@ -45,7 +45,7 @@ type Marketplace struct {
 	// Keys are the signing keys, by generation of the interface.
 	Keys MarketplaceKeys `yaml:"keys"`
 	// PrivateKeyFiles are PEM files with the RSA keys of the application credential, newest first.
-	PrivateKeyFiles []string `yaml:"private_key_files" kind:"file"`
+	PrivateKeyFiles []string `yaml:"private_key_files" kind:"file" single:"ok"`
 	// ClockSkew is how far a message's signed time may be from ours, to either side.
 	ClockSkew time.Duration `yaml:"clock_skew"`
 	// MaxBody is the greatest body of one message, in bytes.
@@ -61,9 +61,9 @@ type Marketplace struct {
 // MarketplaceKeys are access keys per generation, newest first; all are
 // accepted, so that a key can be rotated. An empty list turns that generation off.
 type MarketplaceKeys struct {
-	Kit  []Secret `yaml:"kit,secret"`
-	Base []Secret `yaml:"base,secret"`
-	V1   []Secret `yaml:"v1,secret"`
+	Kit  []Secret `yaml:"kit,secret" single:"ok"`
+	Base []Secret `yaml:"base,secret" single:"ok"`
+	V1   []Secret `yaml:"v1,secret" single:"ok"`
 }
 
 // DeletionGuard holds deletions, counted per tenant and kind over an hour, when

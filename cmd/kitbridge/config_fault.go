@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -38,10 +39,7 @@ type configError struct{ faults []fault }
 func newConfigError(faults []fault) *configError {
 	sorted := slices.Clone(faults)
 	slices.SortStableFunc(sorted, func(a, b fault) int {
-		if a.Line != b.Line {
-			return a.Line - b.Line
-		}
-		return a.Col - b.Col
+		return cmp.Or(a.Line-b.Line, a.Col-b.Col, strings.Compare(a.Key, b.Key))
 	})
 	return &configError{sorted}
 }

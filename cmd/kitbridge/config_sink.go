@@ -16,7 +16,7 @@ type Sink struct {
 	Type string `yaml:"type" enum:"ldap sql"`
 	// URL is where the sink is. ldap: one or several ldap://, ldaps:// or ldapi://, several being
 	// fail-over. sql: exactly one mysql:// or postgres:// URL or sqlite: and a path.
-	URL []Secret `yaml:"url,secret"`
+	URL []Secret `yaml:"url,secret" single:"ok"`
 	// Tenants are the buyers whose people the sink may hold: tenantIds, codes, or "*" for all.
 	Tenants []string `yaml:"tenants"`
 	// PurgeAfter is how long a removed user's entry or row is kept.

@@ -133,8 +133,8 @@ type Allow struct {
 	// Role is user or admin; empty: any.
 	Role string `yaml:"role" enum:"user admin"`
 	// Tenants and Orgs are ids or codes of which one must match; none: any.
-	Tenants []string `yaml:"tenant"`
-	Orgs    []string `yaml:"org"`
+	Tenants []string `yaml:"tenant" single:"ok"`
+	Orgs    []string `yaml:"org" single:"ok"`
 }
 
 // StaticTenant is a customer from outside the marketplace.

@@ -67,6 +67,7 @@ func newRootCommand(p process) *cobra.Command {
 		&cobra.Group{ID: firstSteps, Title: "First steps:"},
 	)
 	root.AddCommand(
+		newInitCommand(p),
 		newVersionCommand(p),
 	)
 	root.Example = examplesOf(root, firstSteps)

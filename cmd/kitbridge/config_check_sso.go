@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+func (d *decoder) checkSSO(s *SSO) {
+	if s.Session.Idle > s.Session.Absolute && !d.bad("sso.session") {
+		d.fault("sso.session.idle", "is longer than sso.session.absolute; make it shorter")
+	}
+	for _, list := range []struct {
+		key   string
+		count int
+	}{{"signing_algs", len(s.SigningAlgs)}, {"tenant_params", len(s.TenantParams)}, {"userinfo_headers", len(s.UserinfoHeaders)}} {
+		d.require("sso."+list.key, list.count > 0, "give it a value, or remove the key to have the default")
+	}
+	seen := map[string]bool{}
+	for i, h := range s.Hosts {
+		at := fmt.Sprintf("sso.hosts[%d].host", i)
+		if d.require(at, h.Host != "", "name the host, for example app2.example.com") && seen[h.Host] {
+			d.fault(at, "%q stands above already; remove one of them", h.Host)
+		}
+		seen[h.Host] = true
+	}
+	for i, name := range s.ProductCookies {
+		at := fmt.Sprintf("sso.product_cookies[%d]", i)
+		switch {
+		case d.bad(at):
+		case !isToken(name):
+			d.fault(at, "%q is no name of a cookie; write for example JSESSIONID", name)
+		case strings.HasPrefix(strings.TrimPrefix(name, "__Host-"), "kitbridge"):
+			d.fault(at, "%q is a cookie of kitbridge itself; name only the product's", name)
+		}
+	}
+	for i, r := range s.Rules {
+		d.checkRule(fmt.Sprintf("sso.rules[%d]", i), r)
+	}
+	d.checkStaticTenants(s.Tenants)
+}
+
+func (d *decoder) checkRule(at string, r Rule) {
+	if !d.bad(at+".path") && !strings.HasPrefix(r.Path, "/") {
+		d.fault(at+".path", "must begin with /; write for example /admin/")
+	}
+	for i, m := range r.Methods {
+		if sub := fmt.Sprintf("%s.methods[%d]", at, i); !d.bad(sub) && (!isToken(m) || strings.ToUpper(m) != m) {
+			d.fault(sub, "%q is no HTTP method; write for example GET", m)
+		}
+	}
+	a := r.Allow
+	d.require(at+".allow", a.Public || a.SignedIn || a.Role != "" || len(a.Tenants)+len(a.Orgs) > 0,
+		"write public, signed_in or {role: admin}, {tenant: …}, {org: …}")
+}
+
+func (d *decoder) checkStaticTenants(tenants []StaticTenant) {
+	seen := map[string]bool{}
+	for i, t := range tenants {
+		at := fmt.Sprintf("sso.tenants[%d]", i)
+		if d.require(at+".id", t.ID != "", "give the tenant an id of its own") && seen[t.ID] {
+			d.fault(at+".id", "%q stands above already; remove one of them", t.ID)
+		}
+		seen[t.ID] = true
+		d.require(at+".issuer", t.Issuer != "", "name the provider, for example https://login.example.com")
+		d.require(at+".client_id", t.ClientID != "", "copy it from the provider")
+		d.require(at+".client_secret", t.ClientSecret.Reveal() != "", "copy it from the provider")
+	}
+}
+
+// isToken reports whether text is a token of RFC 9110, section 5.6.2: what
+// methods and names of cookies and headers are made of.
+func isToken(text string) bool {
+	return text != "" && strings.Trim(text, "!#$%&'*+-.^_`|~"+letters) == ""
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"cmp"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// unbuilt are the keys that are accepted, but whose feature does not exist yet:
+// a value other than the default does nothing. values, if any, are the only
+// ones that this concerns. A feature's entry goes when the feature comes.
+type unbuilt struct {
+	key    string
+	values []string
+}
+
+func unbuiltKeys() []unbuilt {
+	return []unbuilt{
+		{key: "marketplace.keys.base"},
+		{key: "marketplace.keys.v1"},
+		{key: "marketplace.base_upstream"},
+		{key: "marketplace.deletion_guard"},
+		{key: "marketplace.purge_after"},
+		{key: "sso.profile", values: []string{"cas"}},
+		{key: "sso.hosts"},
+		{key: "sso.embedded"},
+		{key: "sso.rules"},
+		{key: "sso.tenants"},
+		{key: "proxy.upstream"},
+		{key: "sinks.dialect", values: []string{"389ds", "ad"}},
+		{key: "sinks.layout", values: []string{"tree"}},
+		{key: "sinks.root", values: []string{"base"}},
+		{key: "sinks.groups.nested"},
+		{key: "sinks.reconcile_every"},
+		{key: "sinks.on_drift"},
+		{key: "sinks.attributes"},
+		{key: "sinks.ad.enable_accounts"},
+		{key: "sinks.schema"},
+		{key: "journal.retention"},
+	}
+}
+
+// warnings lists what is accepted but deserves a look, in the order of lines.
+func (d *decoder) warnings(c *Config) []Warning {
+	var warnings []Warning
+	warn := func(key string, at place, text string) {
+		warnings = append(warnings, Warning{File: d.file, Line: at.line, Col: at.col, Key: key, Text: text})
+	}
+	index := regexp.MustCompile(`\[[0-9]+\]`)
+	for key, at := range d.places {
+		plain := index.ReplaceAllString(key, "")
+		for _, u := range unbuiltKeys() {
+			if u.key == plain && at.changed && (u.values == nil || slices.Contains(u.values, at.word)) {
+				warn(key, *at, "is accepted, but this version does not act on it yet")
+			}
+		}
+	}
+	if u, err := url.Parse(c.PublicURL); err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
+		warn("public_url", *d.places["public_url"], "is http://: sessions and codes can be read on the way; use https:// in production")
+	}
+	slices.SortFunc(warnings, func(a, b Warning) int {
+		return cmp.Or(a.Line-b.Line, strings.Compare(a.Key, b.Key))
+	})
+	return warnings
+}
