@@ -1,0 +1,86 @@
+//go:build integration
+
+package integration_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/go-ldap/ldap/v3"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kitbridge/kitbridge/internal/peers"
+)
+
+// entry is the user attributes of a directory entry, each with its values in
+// order of the alphabet, as they are a set.
+type entry map[string][]string
+
+// readDirectory returns everything below and with base, by DN as the server
+// writes it. All of our directories open to peers.AdminDN.
+func readDirectory(t *testing.T, url, base string) map[string]entry {
+	t.Helper()
+	conn, err := ldap.DialURL(url)
+	if err != nil {
+		t.Fatalf("dial %s: %v", url, err)
+	}
+	defer conn.Close() //nolint:errcheck // only read
+	if err := conn.Bind(peers.AdminDN, peers.AdminPassword); err != nil {
+		t.Fatalf("bind at %s: %v", url, err)
+	}
+	found, err := conn.Search(ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
+		"(objectClass=*)", []string{"*"}, nil))
+	if err != nil {
+		t.Fatalf("search %s: %v", base, err)
+	}
+	entries := map[string]entry{}
+	for _, e := range found.Entries {
+		entries[e.DN] = entry{}
+		for _, a := range e.Attributes {
+			entries[e.DN][a.Name] = slices.Sorted(slices.Values(a.Values))
+		}
+	}
+	return entries
+}
+
+// directories are the OpenLDAPs that scenarios run against: as packaged in a
+// container, and as a private process that a test can also stop and kill.
+func directories() []struct {
+	name  string
+	start func(*testing.T) (url string)
+} {
+	return []struct {
+		name  string
+		start func(*testing.T) (url string)
+	}{
+		{"container", openLDAPInDocker},
+		{"process", func(t *testing.T) string {
+			t.Helper()
+			return peers.Slapd(t, peers.SlapdOptions{MemberOf: true}).URL()
+		}},
+	}
+}
+
+func TestDirectoriesBeginAlike(t *testing.T) {
+	t.Parallel()
+	want := map[string]entry{
+		peers.BaseDN: {
+			"objectClass": {"dcObject", "organization"}, "dc": {"example"}, "o": {"Example"},
+		},
+		"ou=services," + peers.BaseDN: {
+			"objectClass": {"organizationalUnit"}, "ou": {"services"},
+		},
+		peers.ServiceDN: {
+			"objectClass": {"organizationalRole", "simpleSecurityObject"}, "cn": {"kitbridge"},
+			"userPassword": {peers.ServicePassword},
+		},
+	}
+	for _, d := range directories() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(want, readDirectory(t, d.start(t), peers.BaseDN)); diff != "" {
+				t.Errorf("a new directory (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,17 @@
+// Package integration tests kitbridge from outside: the built binary, told
+// what to do by a configuration file, pushed to by signed HTTP requests and
+// looked at through the directories and databases it keeps.
+//
+//	go test -tags integration ./integration/...
+//
+// It imports nothing of kitbridge but internal/peers, which runs the servers:
+// in particular it signs pushes by its own reading of the marketplace access
+// guide, so a misreading in the program does not agree with itself here. A
+// server or a container engine that is missing is a failure, never a skip; the
+// script .ci/test installs and starts them all.
+//
+// The harness, one file each: main_test.go builds the binary, bridge_test.go
+// runs it, market_test.go signs and sends, openldap_docker_test.go makes an
+// OpenLDAP image and runs it, directory_test.go and database_test.go read what
+// was written. The other files are scenarios.
+package integration
