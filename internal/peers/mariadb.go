@@ -37,6 +37,7 @@ func MariaDB(tb testing.TB) *DatabaseServer {
 			return runTool(ctx, account, dir, "", asRoot(admin, "ping")...)
 		},
 		account: account,
+		patient: true,
 	})
 	s.create = func(ctx context.Context, database string) error {
 		return runTool(ctx, account, dir, fmt.Sprintf(`

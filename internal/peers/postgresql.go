@@ -40,6 +40,7 @@ func PostgreSQL(tb testing.TB) *DatabaseServer {
 		},
 		StopSignal: syscall.SIGINT, // fast shutdown; SIGTERM would wait for clients to leave
 		account:    account,
+		patient:    true, // a killed server's children hold its shared memory a little longer
 	})
 	s.create = func(ctx context.Context, database string) error {
 		script := fmt.Sprintf("CREATE DATABASE %s OWNER %s;\n", database, DatabaseUser)

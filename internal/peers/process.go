@@ -20,8 +20,7 @@ const (
 	logTail     = 4000 // bytes of a server's output shown when something fails
 )
 
-// errExited is a server that ended before it was ready. Another try may help:
-// the port was taken, or what a killed predecessor held is not yet released.
+// errExited is a program that ended before it was ready.
 var errExited = errors.New("exited before it was ready")
 
 // Program says how to run a server.
@@ -39,6 +38,7 @@ type Program struct {
 	StopSignal syscall.Signal
 
 	account string // runs it when we are root; "" is our own
+	patient bool   // an early end may be the port's fault or a killed predecessor's: try again
 }
 
 // Process is a server that a test starts, stops and kills. It runs at most
@@ -80,7 +80,11 @@ func newProcess(tb testing.TB, program Program) *Process {
 // it is ready. It fails the test if it already runs.
 func (p *Process) Start() {
 	p.tb.Helper()
-	if err := retry(p.launch); err != nil {
+	launch := p.launch
+	if p.program.patient {
+		launch = func() error { return retry(p.launch) }
+	}
+	if err := launch(); err != nil {
 		p.tb.Fatal(err)
 	}
 }

@@ -73,9 +73,10 @@ func Slapd(tb testing.TB, options SlapdOptions) *Directory {
 		tb.Fatal(err)
 	}
 	d.Process = newProcess(tb, Program{
-		Name:  "slapd",
-		Dir:   dir,
-		Ready: func(context.Context) error { return d.ready() },
+		Name:    "slapd",
+		Dir:     dir,
+		Ready:   func(context.Context) error { return d.ready() },
+		patient: true,
 	})
 	err := retry(func() error {
 		if err := d.choosePorts(tb.Context(), options.TLS); err != nil {
