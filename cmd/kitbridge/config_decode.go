@@ -171,15 +171,17 @@ func (d *decoder) claim(e *ast.MappingValueNode, path string) bool {
 // list decodes a sequence into a slice, which replaces the default.
 func (d *decoder) list(n ast.Node, v reflect.Value, f field, path string) {
 	elem := v.Type().Elem()
-	values := []ast.Node{n}
-	if seq, ok := n.(*ast.SequenceNode); ok {
-		values = seq.Values
-	} else if _, isText := textOf(n); !isText || !f.singleOK {
+	seq, ok := n.(*ast.SequenceNode)
+	if _, isText := textOf(n); !ok && isText && f.singleOK {
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		d.value(n, v.Index(0), f, path)
+		return
+	} else if !ok {
 		d.fault(path, "want a list, found %s; write it as [a, b] or with one - a line", describe(n))
 		return
 	}
-	out := reflect.MakeSlice(v.Type(), len(values), len(values))
-	for i, value := range values {
+	out := reflect.MakeSlice(v.Type(), len(seq.Values), len(seq.Values))
+	for i, value := range seq.Values {
 		sub := path + "[" + strconv.Itoa(i) + "]"
 		at := placeOf(value)
 		d.places[sub] = &at

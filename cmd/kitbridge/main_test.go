@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"kitbridge": main,
+		// readconfig shows what a command with --config does about a file, as every
+		// such command does it before anything else.
+		"readconfig": func() {
+			cfg, warnings, err := loadConfig(os.Args[1], os.LookupEnv)
+			for _, w := range warnings {
+				fmt.Fprintln(os.Stderr, "warning: "+w.String())
+			}
+			if code := report(os.Stderr, err); code != exitOK {
+				os.Exit(code)
+			}
+			fmt.Printf("%+v\ntoken has %d characters\n", cfg, len(cfg.Admin.Token.Reveal()))
+		},
+	})
+}
+
+func TestScript(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", RequireExplicitExec: true})
+}
+
+// runHere executes a command line in this process.
+func runHere(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs strings.Builder
+	code = run(context.Background(), args, process{env: lookup(), stdin: strings.NewReader(""), stdout: &out, stderr: &errs})
+	return code, out.String(), errs.String()
+}
+
+func TestCommandLine(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		args   []string
+		code   int
+		stderr string
+	}{
+		{"nothing", nil, exitOK, ""},
+		{"help", []string{"--help"}, exitOK, ""},
+		{"unknown command", []string{"versoin"}, exitConfig, "kitbridge: unknown command \"versoin\" for \"kitbridge\"\n\nDid you mean this?\n\tversion\n"},
+		{"unknown flag", []string{"version", "--jason"}, exitConfig, "kitbridge: unknown flag: --jason; see kitbridge version --help\n"},
+		{"argument too many", []string{"version", "now"}, exitConfig, "kitbridge: kitbridge version takes no arguments, but got \"now\"; see kitbridge version --help\n"},
+		{"failure", []string{"init", "--dir", "/dev/null/a"}, exitFailed, "kitbridge: folder for the new files: mkdir /dev/null: not a directory\n"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			code, _, stderr := runHere(t, test.args...)
+			if code != test.code {
+				t.Errorf("exit code = %d, want %d", code, test.code)
+			}
+			if diff := cmp.Diff(test.stderr, stderr); diff != "" {
+				t.Errorf("stderr (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestEveryCommandTeaches: help says what a command is for and shows it in use.
+func TestEveryCommandTeaches(t *testing.T) {
+	t.Parallel()
+	for _, c := range newRootCommand(process{env: lookup()}).Commands() {
+		if c.Short == "" || c.Long == "" || !strings.Contains(c.Example, "kitbridge "+c.Name()) {
+			t.Errorf("%s: needs a short text, a long one and an example", c.CommandPath())
+		}
+	}
+}
+
+func TestVersionOf(t *testing.T) {
+	t.Parallel()
+	info := &debug.BuildInfo{
+		Main: debug.Module{Version: "v1.2.3"},
+		Settings: []debug.BuildSetting{
+			{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.time", Value: "2026-01-02T03:04:05Z"}, {Key: "vcs.modified", Value: "true"},
+		},
+	}
+	got := versionOf(info)
+	if got.Version != "v1.2.3" || got.Revision != "abc" || got.Time != "2026-01-02T03:04:05Z" || !got.Modified {
+		t.Errorf("versionOf = %+v", got)
+	}
+	if got := versionOf(nil); got.Version != "unknown" || got.Go == "" || got.Platform == "" {
+		t.Errorf("versionOf(nil) = %+v", got)
+	}
+	code, stdout, _ := runHere(t, "version", "--json")
+	var parsed map[string]any
+	if err := json.Unmarshal([]byte(stdout), &parsed); err != nil || code != exitOK {
+		t.Fatalf("version --json: exit %d, %v: %s", code, err, stdout)
+	}
+	for _, key := range []string{"version", "revision", "time", "modified", "go", "platform"} {
+		if _, ok := parsed[key]; !ok {
+			t.Errorf("version --json has no %s", key)
+		}
+	}
+}
