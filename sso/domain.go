@@ -1,14 +1,10 @@
 package sso
 
 import (
-	"errors"
 	"net/netip"
 	"net/url"
 	"strings"
 )
-
-// ErrInsecureDomain: the auth centre's address is one that a client secret must not be sent to.
-var ErrInsecureDomain = errors.New("insecure auth centre address")
 
 // ParseDomain normalises a tenant's domainName to the base address of its auth centre, without a trailing slash.
 //

@@ -1,0 +1,253 @@
+package sso
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+const (
+	// redeemTimeout ends a redemption, whose calls have timeouts of their own.
+	redeemTimeout = 40 * time.Second
+	// bounceAge is how long a browser that was bounced once is not bounced again.
+	bounceAge = time.Minute
+	maxCode   = 4 << 10
+	maxState  = 1 << 10
+)
+
+// response is what a callback says. All of it is a stranger's word.
+type response struct {
+	code, state, iss, failure string
+	tenant                    TenantID
+}
+
+// serveCallback is the registered login address. The order of its checks is state, browser, tenant, issuer, and only then is
+// anything sent to an auth centre.
+func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, e *record) error {
+	if r.Method == http.MethodHead || isPrefetch(r.Header) {
+		w.WriteHeader(http.StatusNoContent) // a scanner or a prefetch must not use up the code
+		return nil
+	}
+	e.event = "callback"
+	client := rp.clientAddr(r)
+	if rp.failures.exceeded(client) {
+		return ErrRateLimited
+	}
+	err := rp.callback(w, r, e)
+	if err != nil && !errors.Is(err, ErrUnavailable) {
+		rp.failures.add(client)
+	}
+	return err
+}
+
+func (rp *RelyingParty) callback(w http.ResponseWriter, r *http.Request, e *record) error {
+	q, err := query(r)
+	if err != nil {
+		return err
+	}
+	resp, err := readResponse(q, rp.settings.TenantParams)
+	if err != nil {
+		return err
+	}
+	if resp.code == "" && resp.failure == "" { // one address, four jobs: without an answer it is the login address
+		return rp.restart(w, r, e, resp)
+	}
+	if resp.state != "" {
+		a, err := rp.findAttempt(r, resp.state)
+		if err == nil {
+			return rp.solicited(w, r, e, a, resp)
+		}
+		if ownState(resp.state) || resp.tenant == "" || resp.failure != "" {
+			return rp.lost(w, r, e, resp.state, err)
+		}
+		// A state that is none of ours may be a portal's: the code is unsolicited.
+	}
+	if resp.failure != "" {
+		return ErrRefused
+	}
+	return rp.unsolicited(w, r, e, resp)
+}
+
+// readResponse takes the parameters apart. All tenant parameters that are there must agree.
+func readResponse(q url.Values, tenantParams []string) (response, error) {
+	var resp response
+	for name, to := range map[string]*string{"code": &resp.code, "state": &resp.state, "iss": &resp.iss, "error": &resp.failure} {
+		var err error
+		if *to, err = single(q, name); err != nil {
+			return response{}, err
+		}
+	}
+	if len(resp.code) > maxCode || len(resp.state) > maxState || !tidy(resp.code, maxCode) {
+		return response{}, fmt.Errorf("code or state too long: %w", ErrBadRequest)
+	}
+	for _, name := range tenantParams {
+		value, err := single(q, name)
+		if err != nil {
+			return response{}, err
+		}
+		if value == "" {
+			continue
+		}
+		if resp.tenant != "" && resp.tenant != TenantID(value) {
+			return response{}, fmt.Errorf("tenant parameters: %w", ErrTenantMismatch)
+		}
+		resp.tenant = TenantID(value)
+	}
+	return resp, nil
+}
+
+// restart is a callback that brings nothing: a portal opened the address, or somebody kept a bookmark.
+func (rp *RelyingParty) restart(w http.ResponseWriter, _ *http.Request, e *record, resp response) error {
+	e.event = ""
+	redirect(w, http.StatusFound, rp.loginURL(resp.tenant, "/"))
+	return nil
+}
+
+// lost answers a state that this browser holds no attempt for. If it is signed in, this is an old tab or a reload, and it goes
+// on; nothing is redeemed either way.
+func (rp *RelyingParty) lost(w http.ResponseWriter, r *http.Request, e *record, state string, cause error) error {
+	session, err := rp.sessions.Get(r, rp.cookies.base)
+	if err != nil {
+		return err //nolint:wrapcheck // it is our own store's
+	}
+	if session.IsNew {
+		return cause
+	}
+	e.result = "already_signed_in"
+	redirect(w, http.StatusSeeOther, rp.spent.location("state "+state))
+	return nil
+}
+
+// solicited finishes an attempt of this browser.
+func (rp *RelyingParty) solicited(w http.ResponseWriter, r *http.Request, e *record, a *attempt, resp response) error {
+	e.solicited = true
+	e.about(a.Tenant, "")
+	e.retry = rp.loginURL(a.Tenant, a.Return)
+	if resp.tenant != "" && resp.tenant != a.Tenant {
+		return fmt.Errorf("callback: %w", ErrTenantMismatch)
+	}
+	if err := rp.profile.checkIssuer(r.Context(), a, resp.iss); err != nil {
+		return err
+	}
+	rp.cookies.clear(w, rp.cookies.attemptName(a.State)) // from here on the state is used up
+	if resp.failure != "" {
+		return ErrRefused
+	}
+	land, first, err := rp.spent.once(r.Context(), "state "+a.State, func() (landing, error) {
+		return rp.redeemAttempt(r, a, resp.code)
+	})
+	return rp.finish(w, r, e, land, first, err)
+}
+
+// unsolicited treats a code that this browser did not ask for (access guide: unified login page, workbench tile). Anybody can
+// make a browser load such an address with a code of their own, so by default it only tells us the tenant.
+func (rp *RelyingParty) unsolicited(w http.ResponseWriter, r *http.Request, e *record, resp response) error {
+	if resp.tenant == "" {
+		return ErrTenantMissing
+	}
+	if !tidy(string(resp.tenant), 256) {
+		return ErrUnknownTenant
+	}
+	t, err := rp.tenants.Tenant(r.Context(), resp.tenant)
+	if err != nil {
+		return portError(err)
+	}
+	e.about(t.ID, "")
+	e.tenantName = t.Name
+	e.retry = rp.loginURL(t.ID, "/")
+	to, err := rp.targetOf(r.Context(), t)
+	if err != nil {
+		return err
+	}
+	if rp.mayBounce(w, r, t.ID) {
+		return rp.begin(w, r, e, t, beginning{returnTo: "/", foreign: true})
+	}
+	if rp.settings.Profile != ProfileKit {
+		return ErrAttemptLost
+	}
+	land, first, err := rp.spent.once(r.Context(), "code "+to.domain+" "+resp.code, func() (landing, error) {
+		return rp.redeemUnsolicited(r, to, resp.code)
+	})
+	return rp.finish(w, r, e, land, first, err)
+}
+
+// mayBounce reports whether this callback is answered by an attempt of our own. One bounce per browser, tenant and minute:
+// the auth centre may answer without our state again.
+func (rp *RelyingParty) mayBounce(w http.ResponseWriter, r *http.Request, tenant TenantID) bool {
+	if rp.settings.Unsolicited != "bounce" {
+		return false
+	}
+	var last struct {
+		Tenant TenantID `json:"t"`
+		At     int64    `json:"a"`
+	}
+	name, now := rp.cookies.name("bounce"), rp.now().Unix()
+	if rp.sealer.open(name, rp.cookies.value(r, name), &last) && last.Tenant == tenant && now-last.At < int64(bounceAge/time.Second) {
+		return false
+	}
+	last.Tenant, last.At = tenant, now
+	sealed, err := rp.sealer.seal(name, last)
+	if err != nil {
+		return false
+	}
+	rp.cookies.set(w, name, sealed, bounceAge)
+	return true
+}
+
+// redeemAttempt redeems the code of an attempt. The auth centre and the client are those it was begun with; only the secret
+// may have been rotated in between, and then the token call that was refused for it is made once more.
+func (rp *RelyingParty) redeemAttempt(r *http.Request, a *attempt, code string) (landing, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), redeemTimeout)
+	defer cancel()
+	t, err := rp.tenants.Tenant(ctx, a.Tenant)
+	if err != nil {
+		return landing{}, portError(err)
+	}
+	to, err := rp.targetOf(ctx, t)
+	if err != nil {
+		return landing{}, err
+	}
+	if to.credential.ClientID != a.ClientID || to.credential.App != a.App {
+		return landing{}, fmt.Errorf("the credential was replaced meanwhile: %w", ErrAttemptExpired)
+	}
+	to.domain, to.issuer = a.Domain, a.Issuer
+	c, err := rp.profile.finish(ctx, to, a, code)
+	if errors.Is(err, ErrClientRejected) {
+		again, cerr := rp.credentials.Credential(ctx, t.ID)
+		if cerr == nil && again.Live && again.ClientID == a.ClientID && again.Secret != to.credential.Secret {
+			to.credential = again
+			c, err = rp.profile.finish(ctx, to, a, code)
+		}
+	}
+	if err != nil {
+		return landing{}, err
+	}
+	v, err := identify(c, t.ID)
+	if err != nil {
+		return landing{}, err
+	}
+	return rp.land(ctx, r, to, v, a.Return, a.Foreign, false)
+}
+
+func (rp *RelyingParty) redeemUnsolicited(r *http.Request, to target, code string) (landing, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), redeemTimeout)
+	defer cancel()
+	c, err := rp.profile.finish(ctx, to, nil, code)
+	if err != nil {
+		return landing{}, err
+	}
+	v, err := identify(c, to.tenant.ID)
+	if err != nil {
+		return landing{}, err
+	}
+	return rp.land(ctx, r, to, v, "/", true, rp.settings.Unsolicited != "accept")
+}
+
+// appendRecent adds now to the times of recent sign-ins.
+func appendRecent(recent []int64, now int64) []int64 {
+	recent = append(recent, now)
+	return recent[max(0, len(recent)-maxLoops):]
+}

@@ -1,0 +1,156 @@
+package sso
+
+import (
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"strings"
+)
+
+// The identity headers. All of them are always sent, empty if unknown: a name that is left out would let a client's own
+// copy through in proxies that only overwrite what they are given.
+const (
+	headerSubject   = "X-Auth-Subject"
+	headerUser      = "X-Auth-User"
+	headerTenant    = "X-Auth-Tenant"
+	headerName      = "X-Auth-Name"
+	headerRole      = "X-Auth-Role"
+	headerOrg       = "X-Auth-Org"
+	headerEmail     = "X-Auth-Email"
+	headerMobile    = "X-Auth-Mobile"
+	headerSession   = "X-Auth-Session"
+	headerAssertion = "X-Auth-Assertion"
+	headerTest      = "X-Auth-Test"
+)
+
+// identityHeader is a header ready to be sent; the value is shared between requests and must not be changed.
+type identityHeader struct {
+	name  string
+	value []string
+}
+
+func identityHeaders(id Identity, assertion string) []identityHeader {
+	test := ""
+	if id.Test {
+		test = "1"
+	}
+	h := func(name, value string) identityHeader { return identityHeader{name, []string{encodeHeader(value)}} }
+	return []identityHeader{
+		h(headerSubject, id.Subject()), h(headerUser, string(id.User)), h(headerTenant, string(id.Tenant)),
+		h(headerName, id.Name), h(headerRole, string(id.Role)), h(headerOrg, id.OrgCode),
+		h(headerEmail, id.Email), h(headerMobile, id.Mobile), h(headerSession, id.Session),
+		h(headerAssertion, assertion), h(headerTest, test),
+	}
+}
+
+// encodeHeader writes every byte outside 0x21–0x7E and each '%', '+' and ',' as %XX. Decoding once gives the value back, in
+// every language's percent-decoder: '+' is encoded for those that read it as a space, ',' for those that split lists.
+func encodeHeader(value string) string {
+	clean := true
+	for _, c := range []byte(value) {
+		clean = clean && plainHeaderByte(c)
+	}
+	if clean {
+		return value
+	}
+	var b strings.Builder
+	for _, c := range []byte(value) {
+		if plainHeaderByte(c) {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+func plainHeaderByte(c byte) bool {
+	return 0x21 <= c && c <= 0x7E && c != '%' && c != '+' && c != ','
+}
+
+// isIdentityName reports whether a header name may be read as one of the identity headers by anything behind us. CGI and its
+// heirs turn every other character into '_', so X_Auth_User and X.Auth.User are one variable with X-Auth-User.
+func isIdentityName(name string) bool {
+	if len(name) > 64 {
+		return false
+	}
+	folded := strings.Map(func(c rune) rune {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+			return c
+		}
+		return '-'
+	}, strings.TrimSpace(name))
+	switch textproto.CanonicalMIMEHeaderKey(folded) {
+	case headerSubject, headerUser, headerTenant, headerName, headerRole, headerOrg, headerEmail, headerMobile,
+		headerSession, headerAssertion, headerTest:
+		return true
+	}
+	return false
+}
+
+// stripIdentity removes a client's copies of the identity headers in every spelling, and from the Connection header, which
+// would make a proxy behind us drop ours. Trailers go altogether: net/http fills them in after this check was made. r is a
+// copy with headers of its own.
+func stripIdentity(r *http.Request) {
+	r.Trailer = nil
+	for name := range r.Header {
+		if isIdentityName(name) {
+			delete(r.Header, name)
+		}
+	}
+	listed := r.Header["Connection"]
+	if len(listed) == 0 {
+		return
+	}
+	var kept []string
+	for _, line := range listed {
+		for token := range strings.SplitSeq(line, ",") {
+			if token = strings.TrimSpace(token); token != "" && !isIdentityName(token) {
+				kept = append(kept, token)
+			}
+		}
+	}
+	delete(r.Header, "Connection")
+	if len(kept) > 0 {
+		r.Header["Connection"] = []string{strings.Join(kept, ", ")}
+	}
+}
+
+// isPageLoad reports whether a request is a top-level navigation, the only thing that a redirect to a login page helps.
+// Scripts, images and prefetches get a 401 instead. Browsers say what they do in Sec-Fetch-*; for the others Accept and
+// X-Requested-With must do.
+func isPageLoad(method string, h http.Header) bool {
+	if method != http.MethodGet || isPrefetch(h) || strings.EqualFold(h.Get("Upgrade"), "websocket") {
+		return false
+	}
+	if mode := h.Get("Sec-Fetch-Mode"); mode != "" {
+		dest := h.Get("Sec-Fetch-Dest")
+		return mode == "navigate" && (dest == "document" || dest == "")
+	}
+	return h.Get("X-Requested-With") == "" && strings.Contains(h.Get("Accept"), "text/html")
+}
+
+// isPrefetch reports whether a browser or a scanner only looks ahead.
+func isPrefetch(h http.Header) bool {
+	return strings.Contains(h.Get("Sec-Purpose"), "prefetch") || strings.EqualFold(h.Get("Purpose"), "prefetch") ||
+		strings.EqualFold(h.Get("X-Moz"), "prefetch")
+}
+
+// isForeign reports whether another site's page may have caused the request.
+func isForeign(r *http.Request, ownHost string) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin", "none":
+		return false
+	case "":
+	default: // cross-site, and same-site: a sibling host is not us
+		return true
+	}
+	referrer := r.Header.Get("Referer") // browsers older than Sec-Fetch-Site, and plain http
+	if referrer == "" {
+		return false
+	}
+	_, rest, _ := strings.Cut(referrer, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return !strings.EqualFold(host, ownHost)
+}

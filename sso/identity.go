@@ -1,0 +1,123 @@
+package sso
+
+import "fmt"
+
+// maxUserName bounds a user name, in bytes: authSync's userName has at most 64 characters.
+const maxUserName = 256
+
+// verified is what an auth centre proved and said about a person.
+type verified struct {
+	Tenant  TenantID `json:"t"`
+	User    UserName `json:"u"`
+	Role    Role     `json:"r,omitempty"`
+	Profile Profile  `json:"p"`
+}
+
+// identify reads who a person is from the claims of an auth centre. The tenant is that of the credential which redeemed
+// the code; a tenant in the claims must equal it. Which spelling wins is the order of the alias lists, and only userName
+// is indispensable: the access guide's own samples lack everything else.
+func identify(c claims, tenant TenantID) (verified, error) {
+	for _, key := range []string{"tenant", "tenantId", "tenant_id", "domainId"} {
+		named, ok := c.text(key)
+		if !ok || named != "" && TenantID(named) != tenant {
+			return verified{}, fmt.Errorf("claim %s: %w", key, ErrTenantMismatch)
+		}
+	}
+	user, ok := c.first("userName", "user_name", "username", "preferred_username")
+	if !ok || user == "" || !tidy(user, maxUserName) {
+		return verified{}, fmt.Errorf("claim userName: %w", ErrIdentity)
+	}
+	return verified{
+		Tenant: tenant,
+		User:   UserName(user),
+		Role:   roleOf(c),
+		Profile: Profile{
+			Name:         c.soft("name", "displayName"),
+			OrgCode:      c.soft("organizationCode", "orgCode"),
+			Email:        c.soft("email"),
+			Mobile:       c.soft("mobile", "phone_number"),
+			EmployeeCode: c.soft("employeeCode", "employee_code"),
+		},
+	}, nil
+}
+
+// roleOf reads the role. One that is present but unknown counts as user; only an absent one is not known.
+func roleOf(c claims) Role {
+	role, ok := c.text("role")
+	switch {
+	case ok && role == "":
+		return RoleUnknown
+	case ok && Role(role) == RoleAdmin:
+		return RoleAdmin
+	}
+	return RoleUser
+}
+
+// lowerRole is the effective role: the lower of what the auth centre said at sign-in and what is synced now, the known one
+// if only one is known, and user if none is. The two channels may each be stale; the lower right is the safe reading.
+func lowerRole(a, b Role) Role {
+	if a == RoleUnknown {
+		a = b
+	}
+	if b == RoleUnknown {
+		b = a
+	}
+	if a == RoleAdmin && b == RoleAdmin {
+		return RoleAdmin
+	}
+	return RoleUser
+}
+
+// fill returns p with its blanks taken from other.
+func (p Profile) fill(other Profile) Profile {
+	pick := func(a, b string) string {
+		if a != "" {
+			return a
+		}
+		return b
+	}
+	return Profile{
+		Name:         pick(p.Name, other.Name),
+		OrgCode:      pick(p.OrgCode, other.OrgCode),
+		Email:        pick(p.Email, other.Email),
+		Mobile:       pick(p.Mobile, other.Mobile),
+		EmployeeCode: pick(p.EmployeeCode, other.EmployeeCode),
+	}
+}
+
+// Identity is who a request comes from, as synced at the moment of the decision.
+type Identity struct {
+	Tenant TenantID
+	User   UserName
+	App    AppID
+	// TenantCode and TenantName are for display.
+	TenantCode, TenantName string
+	// Role is RoleUser or RoleAdmin.
+	Role Role
+	Profile
+	// Session is opaque and new at each sign-in. A product with a session of its own drops it when this changes.
+	Session string
+	// Test is true for the marketplace's debug tenants.
+	Test bool
+}
+
+// Subject returns the one account key, as [Subject] makes it.
+func (i Identity) Subject() string { return Subject(i.Tenant, i.User) }
+
+// identityOf is the identity of a live session.
+func identityOf(key SessionKey, s LiveSession) Identity {
+	role := lowerRole(s.Role, s.Account.Role)
+	if s.Provisional && s.Account.Status == AccountUnknown {
+		role = RoleUser
+	}
+	id := Identity{
+		Tenant: s.Tenant, User: s.User, App: s.App,
+		TenantCode: s.TenantCode, TenantName: s.TenantName,
+		Role: role, Profile: s.Account.fill(s.Filled),
+		Session: publicSession(key), Test: s.Test,
+	}
+	if id.Name == "" {
+		id.Name = string(s.User)
+	}
+	return id
+}

@@ -1,0 +1,228 @@
+package sso
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+)
+
+const (
+	// clockLeeway is how far an auth centre's clock may be off.
+	clockLeeway = time.Minute
+	// maxTokenAge is how old an ID token may be when it arrives: it was made a moment ago, for us.
+	maxTokenAge = 10 * time.Minute
+	// maxIDToken bounds an ID token, in bytes.
+	maxIDToken = 64 << 10
+)
+
+// openID is the profile of standard providers: discovery, ID token, nonce, PKCE and userinfo (OpenID Connect Core 1.0).
+type openID struct {
+	settings  *Settings
+	client    *http.Client
+	now       func() time.Time
+	providers *providers
+}
+
+func (o *openID) start(ctx context.Context, t target, a *attempt) (string, error) {
+	p, err := o.providers.get(ctx, t.issuer)
+	if err != nil {
+		return "", err
+	}
+	q := url.Values{
+		"response_type": {"code"},
+		"client_id":     {t.credential.ClientID},
+		"redirect_uri":  {a.RedirectURI},
+		"scope":         {strings.Join(o.settings.Scope, " ")},
+		"state":         {a.State},
+	}
+	if o.settings.Nonce != "off" {
+		a.Nonce = randomHex()
+		q.Set("nonce", a.Nonce)
+	}
+	if o.settings.PKCE == "s256" {
+		a.Verifier = oauth2.GenerateVerifier()
+		q.Set("code_challenge", oauth2.S256ChallengeFromVerifier(a.Verifier))
+		q.Set("code_challenge_method", "S256")
+	}
+	if a.LoginHint != "" {
+		q.Set("login_hint", a.LoginHint)
+	}
+	return withQuery(p.Endpoint().AuthURL, q), nil
+}
+
+func (o *openID) finish(ctx context.Context, t target, a *attempt, code string) (claims, error) {
+	if a == nil { // without a nonce of ours an ID token proves nothing about this browser
+		return nil, fmt.Errorf("unsolicited code: %w", ErrAttemptLost)
+	}
+	p, err := o.providers.get(ctx, t.issuer)
+	if err != nil {
+		return nil, err
+	}
+	token, err := redeem(ctx, o.client, p.Endpoint().TokenURL, o.settings, t.credential, a, code)
+	if err != nil {
+		return nil, err
+	}
+	access, _ := token.text("access_token")
+	raw, _ := token.text("id_token")
+	idToken, err := o.verify(ctx, p, t, a, raw, access)
+	if err != nil {
+		return nil, err
+	}
+	if p.UserInfoEndpoint() == "" {
+		return idToken, nil
+	}
+	info, err := userinfo(ctx, o.client, p.UserInfoEndpoint(), access)
+	if err != nil {
+		return nil, err
+	}
+	return joinClaims(idToken, info)
+}
+
+// verify checks an ID token: what go-oidc checks (signature, issuer, audience, expiry, not before) and then what it leaves
+// to its caller.
+func (o *openID) verify(ctx context.Context, p *provider, t target, a *attempt, raw, access string) (claims, error) {
+	if raw == "" || len(raw) > maxIDToken || strings.Count(raw, ".") != 2 {
+		return nil, fmt.Errorf("shape: %w", ErrToken)
+	}
+	now := o.now()
+	verifier := oidc.NewVerifier(t.issuer, p.keys, &oidc.Config{
+		ClientID:             t.credential.ClientID,
+		SupportedSigningAlgs: o.settings.SigningAlgs,
+		Now:                  func() time.Time { return now.Add(-clockLeeway) },
+	})
+	token, err := verifier.Verify(oidc.ClientContext(ctx, o.client), raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", tokenFault(err), ErrToken)
+	}
+	if token.AccessTokenHash != "" {
+		if err := token.VerifyAccessToken(access); err != nil {
+			return nil, fmt.Errorf("at_hash: %w", ErrToken)
+		}
+	}
+	var body json.RawMessage
+	if err := token.Claims(&body); err != nil {
+		return nil, fmt.Errorf("claims: %w", ErrToken)
+	}
+	c, err := decodeClaims(body)
+	if err != nil {
+		return nil, fmt.Errorf("claims: %w: %w", ErrToken, err)
+	}
+	return c, checkIDToken(c, token.Audience, t.credential.ClientID, a.Nonce, o.settings.Nonce, now)
+}
+
+// tokenFault names which check of go-oidc failed. The library's texts quote the token, so they stay out of ours.
+func tokenFault(err error) string {
+	if _, expired := errors.AsType[*oidc.TokenExpiredError](err); expired {
+		return "exp"
+	}
+	for text, name := range map[string]string{
+		"different provider": "iss", "audience": "aud", "nbf": "nbf", "signature": "signature", "fetching keys": "keys",
+	} {
+		if strings.Contains(err.Error(), text) {
+			return name
+		}
+	}
+	return "form"
+}
+
+// checkIDToken is what OpenID Connect Core, sections 2 and 3.1.3.7, demands beyond go-oidc: a subject, a plausible time of
+// issue, an authorized party, the nonce; and that the token is no logout token, which go-oidc would accept here.
+func checkIDToken(c claims, audience []string, clientID, nonce, policy string, now time.Time) error {
+	bad := func(what string) error { return fmt.Errorf("%s: %w", what, ErrToken) }
+	var sub string
+	if err := json.Unmarshal(c["sub"], &sub); err != nil || sub == "" || len(sub) > 255 {
+		return bad("sub")
+	}
+	var iat float64
+	if err := json.Unmarshal(c["iat"], &iat); err != nil || iat < 0 || iat > 1<<40 {
+		return bad("iat")
+	}
+	if age := now.Sub(time.Unix(int64(iat), 0)); age > maxTokenAge || age < -clockLeeway {
+		return bad("iat")
+	}
+	azp, ok := c.text("azp")
+	if !ok || azp != "" && azp != clientID || azp == "" && len(audience) > 1 {
+		return bad("azp")
+	}
+	if !slices.Contains(audience, clientID) {
+		return bad("aud")
+	}
+	if _, logout := c["events"]; logout {
+		return bad("events")
+	}
+	got, ok := c.text("nonce")
+	if !ok || got != "" && subtle.ConstantTimeCompare([]byte(got), []byte(nonce)) != 1 || got == "" && policy == "required" {
+		return bad("nonce")
+	}
+	return nil
+}
+
+// joinClaims adds userinfo to the claims of an ID token. Userinfo is believed only about the same person: its sub must be
+// there and equal (section 5.3.2), and what both say of user name and tenant must agree.
+func joinClaims(idToken, info claims) (claims, error) {
+	want, _ := idToken.text("sub")
+	if got, ok := info.text("sub"); !ok || got != want {
+		return nil, fmt.Errorf("userinfo sub: %w", ErrToken)
+	}
+	joined := claims{}
+	for key, value := range idToken {
+		joined[key] = value
+	}
+	for key, value := range info {
+		if key == "tenant" || key == "tenantId" || key == "tenant_id" || key == "userName" {
+			a, aok := idToken.text(key)
+			b, bok := info.text(key)
+			if !aok || !bok || a != "" && b != "" && a != b {
+				return nil, fmt.Errorf("userinfo %s: %w", key, ErrToken)
+			}
+			if b == "" {
+				continue
+			}
+		}
+		joined[key] = value
+	}
+	return joined, nil
+}
+
+// checkIssuer compares exactly (RFC 9207, section 2.4). An absent iss is refused if the provider says it sends one.
+func (o *openID) checkIssuer(ctx context.Context, a *attempt, iss string) error {
+	if iss == a.Issuer {
+		return nil
+	}
+	if iss != "" {
+		return fmt.Errorf("response: %w", ErrIssuerMismatch)
+	}
+	p, err := o.providers.get(ctx, a.Issuer)
+	if err != nil {
+		return err
+	}
+	if p.sendsIssuer {
+		return fmt.Errorf("response: iss is missing: %w", ErrIssuerMismatch)
+	}
+	return nil
+}
+
+func (o *openID) logoutURL(ctx context.Context, t target, returnURL string) string {
+	if o.settings.LogoutURL != "" {
+		return expand(o.settings.LogoutURL, t.domain, o.settings.App, returnURL)
+	}
+	if t.issuer == "" {
+		return ""
+	}
+	p, err := o.providers.get(ctx, t.issuer)
+	if err != nil || p.endSession == "" {
+		return ""
+	}
+	// OpenID Connect RP-Initiated Logout 1.0: client_id stands in for an id_token_hint, since no token is kept.
+	return withQuery(p.endSession, url.Values{"post_logout_redirect_uri": {returnURL}, "client_id": {t.credential.ClientID}})
+}

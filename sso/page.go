@@ -1,0 +1,98 @@
+package sso
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/kitbridge/kitbridge/templates"
+)
+
+// errNotFound means that there is no such page below /sso/.
+var errNotFound = errors.New("no such page")
+
+// record is what one request leaves in the log: at most one line, written when it ends. A handler that changes something, or
+// fails, gives it an event; nothing here names a person, a code or a token.
+type record struct {
+	id     string
+	event  string
+	tenant TenantID
+	user   string // first half of a digest of the subject
+	result string
+	// solicited tells a sign-in that we began from one that arrived.
+	solicited bool
+	// retry is the link a failure page offers; tenantName is shown on it.
+	retry, tenantName string
+}
+
+// about notes whom the request concerns.
+func (e *record) about(tenant TenantID, user UserName) {
+	e.tenant = tenant
+	if user != "" {
+		sum := sha256.Sum256([]byte(Subject(tenant, user)))
+		e.user = hex.EncodeToString(sum[:8])
+	}
+}
+
+// refusal is an error that carries the page of a verdict.
+type refusal struct{ verdict verdict }
+
+// Error returns the verdict's name.
+func (r *refusal) Error() string { return r.verdict.String() }
+
+// page adapts a browser route: it sets the headers that all of them share, answers errors with a page, and writes the line.
+func (rp *RelyingParty) page(handle func(http.ResponseWriter, *http.Request, *record) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e := &record{id: randomHex()[:16], retry: rp.loginURL("", "/")}
+		noStore(w.Header())
+		w.Header().Set("Referrer-Policy", "no-referrer") // the address may carry a code
+		err := handle(w, r, e)
+		if err != nil {
+			rp.problem(w, r, e, err)
+		}
+		if e.event == "" && (err == nil || errors.Is(err, errNotFound)) {
+			return
+		}
+		level := slog.LevelInfo
+		attrs := []slog.Attr{
+			slog.String("event", e.event), slog.String("result", e.result), slog.String("request_id", e.id),
+			slog.String("tenant_id", string(e.tenant)), slog.String("user_digest", e.user), slog.Bool("solicited", e.solicited),
+		}
+		if err != nil {
+			level = slog.LevelWarn
+			attrs = append(attrs, slog.Any("error", err))
+		}
+		rp.log.LogAttrs(r.Context(), level, "sign-in", attrs...)
+	})
+}
+
+// problem answers err with its page.
+func (rp *RelyingParty) problem(w http.ResponseWriter, r *http.Request, e *record, err error) {
+	out := outcomeOf(err)
+	if refused, ok := errors.AsType[*refusal](err); ok {
+		out = refused.verdict.outcome()
+	}
+	if errors.Is(err, errNotFound) {
+		out = outcome{templates.NotFound, http.StatusNotFound}
+	}
+	if e.result == "" {
+		e.result = out.reason.String()
+	}
+	if out.status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "2")
+	}
+	page := templates.ProblemPage{Reason: out.reason, TenantName: e.tenantName, RequestID: e.id, Retry: e.retry}
+	if rerr := rp.pages.Problem(w, out.status, templates.Locale(r), page); rerr != nil {
+		rp.log.WarnContext(r.Context(), "page not sent", slog.Any("error", rerr))
+	}
+}
+
+// redirect sends the browser on. The address is sent byte for byte: http.Redirect would clean it after it was judged.
+func redirect(w http.ResponseWriter, status int, location string) {
+	w.Header().Set("Location", location)
+	w.WriteHeader(status)
+}
+
+func noStore(h http.Header) { h.Set("Cache-Control", "no-store") }

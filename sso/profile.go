@@ -1,0 +1,155 @@
+package sso
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// profile is a protocol spoken with auth centres, in two steps. Both are safe for concurrent use.
+type profile interface {
+	// start completes a with what its second step will compare (nonce, verifier) and returns where to send the browser.
+	start(ctx context.Context, t target, a *attempt) (string, error)
+	// finish redeems code at t and returns what the auth centre says about the person. a is nil for a code that nobody
+	// asked for. It makes at most one token call.
+	finish(ctx context.Context, t target, a *attempt, code string) (claims, error)
+	// checkIssuer judges the iss parameter of a response ("" = absent) before any call is made (RFC 9207).
+	checkIssuer(ctx context.Context, a *attempt, iss string) error
+	// logoutURL returns where a browser ends the auth centre's own session, or "" if nowhere.
+	logoutURL(ctx context.Context, t target, returnURL string) string
+}
+
+// target is the auth centre of one sign-in with the client to use there.
+type target struct {
+	tenant     Tenant
+	credential Credential
+	// domain is the normalised base address; issuer is "" for profile kit.
+	domain, issuer string
+}
+
+// attempt is one sign-in under way. It lives in a sealed cookie of the browser that began it, so that strangers write
+// nothing to the database. What the second step must find unchanged stands here, not in the state of the world.
+type attempt struct {
+	State       string   `json:"s"`
+	Tenant      TenantID `json:"t"`
+	App         AppID    `json:"a"`
+	ClientID    string   `json:"c"`
+	Domain      string   `json:"d"`
+	Issuer      string   `json:"i,omitempty"`
+	RedirectURI string   `json:"u"`
+	Return      string   `json:"r"`
+	Nonce       string   `json:"n,omitempty"`
+	Verifier    string   `json:"v,omitempty"`
+	LoginHint   string   `json:"-"`
+	// Foreign is set if another site's page may have begun the attempt.
+	Foreign bool `json:"f,omitempty"`
+	// Started is in Unix seconds.
+	Started int64 `json:"b"`
+}
+
+// redeem makes the one token call (access guide, "token"; RFC 6749, section 4.1.3) and returns its answer. It is written by
+// hand because the documented answers are wider than x/oauth2 reads: expires_in may be text, JSON may call itself
+// text/plain, and an error may come with status 200.
+func redeem(ctx context.Context, client *http.Client, endpoint string, s *Settings, c Credential, a *attempt, code string) (claims, error) {
+	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}}
+	if a != nil && s.TokenRedirectURI != "never" {
+		form.Set("redirect_uri", a.RedirectURI)
+	}
+	if a != nil && a.Verifier != "" {
+		form.Set("code_verifier", a.Verifier)
+	}
+	if s.ClientAuth == "post" {
+		form.Set("client_id", c.ClientID)
+		form.Set("client_secret", c.Secret.Reveal())
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, fmt.Errorf("token call: %w", ErrInsecureDomain)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Accept", "application/json")
+	if s.ClientAuth == "basic" { // RFC 6749, section 2.3.1: both are form-encoded first
+		pair := url.QueryEscape(c.ClientID) + ":" + url.QueryEscape(c.Secret.Reveal())
+		r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
+	}
+	got, err := fetch(ctx, client, r)
+	if err != nil {
+		return nil, fmt.Errorf("token call: %w", err)
+	}
+	return readToken(got)
+}
+
+// readToken judges the answer of a token endpoint.
+func readToken(got answer) (claims, error) {
+	c, err := decodeClaims(got.body)
+	code := ""
+	if err == nil {
+		code = c.failure()
+	}
+	switch {
+	case code == "invalid_grant":
+		return nil, fmt.Errorf("token call: %w", ErrCodeSpent)
+	case code == "invalid_client", code == "unauthorized_client",
+		got.status == http.StatusUnauthorized, got.status == http.StatusForbidden:
+		return nil, fmt.Errorf("token call: %w", ErrClientRejected)
+	case got.status != http.StatusOK:
+		return nil, fmt.Errorf("token call: status %d: %w", got.status, ErrProviderAnswer)
+	case err != nil:
+		return nil, fmt.Errorf("token call: %w", err)
+	case code != "":
+		return nil, fmt.Errorf("token call: error with status 200: %w", ErrProviderAnswer)
+	}
+	if token, ok := c.text("access_token"); !ok || token == "" {
+		return nil, fmt.Errorf("token call: no access token: %w", ErrProviderAnswer)
+	}
+	if kind, ok := c.text("token_type"); !ok || kind != "" && !strings.EqualFold(kind, "Bearer") {
+		return nil, fmt.Errorf("token call: token type: %w", ErrProviderAnswer)
+	}
+	return c, nil
+}
+
+// userinfo reads the userinfo endpoint. A server error or a lost answer is retried once: the call changes nothing.
+func userinfo(ctx context.Context, client *http.Client, endpoint, accessToken string) (claims, error) {
+	if strings.ContainsFunc(accessToken, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return nil, fmt.Errorf("userinfo: access token: %w", ErrProviderAnswer)
+	}
+	var got answer
+	var err error
+	for range 2 {
+		r, rerr := http.NewRequestWithContext(ctx, http.MethodGet, endpoint, http.NoBody)
+		if rerr != nil {
+			return nil, fmt.Errorf("userinfo: %w", ErrInsecureDomain)
+		}
+		r.Header.Set("Accept", "application/json")
+		r.Header.Set("Authorization", "Bearer "+accessToken)
+		if got, err = fetch(ctx, client, r); err == nil && got.status < http.StatusInternalServerError {
+			break
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("userinfo: %w", err)
+	}
+	if got.status != http.StatusOK {
+		return nil, fmt.Errorf("userinfo: status %d: %w", got.status, ErrProviderAnswer)
+	}
+	c, err := decodeClaims(got.body)
+	if err != nil {
+		return nil, fmt.Errorf("userinfo: %w", err)
+	}
+	if c.failure() != "" {
+		return nil, fmt.Errorf("userinfo: error with status 200: %w", ErrProviderAnswer)
+	}
+	return c, nil
+}
+
+// withQuery appends parameters to an endpoint that may have a query of its own.
+func withQuery(endpoint string, parameters url.Values) string {
+	separator := "?"
+	if strings.Contains(endpoint, "?") {
+		separator = "&"
+	}
+	return endpoint + separator + parameters.Encode()
+}

@@ -1,0 +1,165 @@
+package sso
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/kitbridge/kitbridge/templates"
+)
+
+// ssoPrefix is the path below which everything of ours is served.
+const ssoPrefix = "/sso"
+
+// Config is what a [RelyingParty] is made of. All fields but TrustedProxies are required.
+type Config struct {
+	// PublicURL is what browsers use, without path or query. Nothing about it is ever taken from headers.
+	PublicURL string
+	// TrustedProxies are the peers whose X-Forwarded-* headers are believed; none by default.
+	TrustedProxies []netip.Prefix
+	// Settings are the operator's; begin with [DefaultSettings].
+	Settings Settings
+	// Keys is the key ring, newest first, at least 32 bytes each. The newest seals cookies and signs assertions; all of them
+	// open cookies and are published. Every process that serves PublicURL needs the same ring.
+	Keys [][]byte
+
+	Tenants     Tenants
+	Credentials Credentials
+	Accounts    Accounts
+	Sessions    Sessions
+
+	Pages  *templates.Pages
+	Logger *slog.Logger
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// RelyingParty signs people in at their tenant's auth centre and tells a product who they are. It is safe for concurrent
+// use, starts no goroutines and needs no closing.
+type RelyingParty struct {
+	settings    Settings
+	publicURL   *url.URL
+	trusted     []netip.Prefix
+	tenants     Tenants
+	credentials Credentials
+	accounts    Accounts
+	pages       *templates.Pages
+	log         *slog.Logger
+	now         func() time.Time
+
+	cookies  cookies
+	sealer   *sealer
+	signer   *signer
+	profile  profile
+	sessions *sessionStore
+	decider  *decider
+	spent    *spentCodes
+	failures *failureLimit
+	origins  *http.CrossOriginProtection
+}
+
+// New returns a relying party, or every fault of the configuration at once. It makes no call: an auth centre that is down
+// harms nobody but its own tenant, when somebody signs in there.
+func New(c Config) (*RelyingParty, error) {
+	var faults []error
+	public, err := parsePublicURL(c.PublicURL)
+	faults = append(faults, err, c.Settings.validate())
+	if c.Tenants == nil || c.Credentials == nil || c.Accounts == nil || c.Sessions == nil || c.Pages == nil || c.Logger == nil || c.Now == nil {
+		faults = append(faults, errors.New("sso: a required field of Config is nil"))
+	}
+	sealer, err := newSealer(c.Keys)
+	faults = append(faults, err)
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	signer, err := newSigner(c.Keys, public.String(), c.Settings.AssertionAudience)
+	if err != nil {
+		return nil, err
+	}
+	origins := http.NewCrossOriginProtection()
+	if err := origins.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
+		return nil, fmt.Errorf("public_url: %w", err)
+	}
+	rp := &RelyingParty{
+		settings: c.Settings, publicURL: public, trusted: c.TrustedProxies,
+		tenants: c.Tenants, credentials: c.Credentials, accounts: c.Accounts,
+		pages: c.Pages, log: c.Logger, now: c.Now,
+		cookies: newCookies(public), sealer: sealer, signer: signer, origins: origins,
+		spent: &spentCodes{now: c.Now}, failures: &failureLimit{now: c.Now},
+	}
+	rp.sessions = &sessionStore{port: c.Sessions, cookies: rp.cookies, now: c.Now}
+	rp.decider = &decider{port: c.Sessions, signer: signer, now: c.Now, log: c.Logger}
+	rp.profile = newProfile(&rp.settings, c.Now)
+	return rp, nil
+}
+
+// newProfile returns the profile that settings name; validate has checked the name.
+func newProfile(s *Settings, now func() time.Time) profile {
+	client := newClient(s)
+	if s.Profile == ProfileOIDC {
+		return &openID{settings: s, client: client, now: now, providers: &providers{settings: s, client: client, now: now}}
+	}
+	return &kit{settings: s, client: client}
+}
+
+func parsePublicURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || !plainHost(u.Hostname()) {
+		return nil, errors.New("public_url: an http or https address with a host is needed")
+	}
+	if u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("public_url: must have no path and no query")
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
+}
+
+// Handler serves everything below /sso/.
+func (rp *RelyingParty) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /sso/login", rp.page(rp.serveLogin))
+	mux.Handle("GET /sso/callback", rp.page(rp.serveCallback))
+	mux.Handle("GET /sso/pending", rp.page(rp.servePending))
+	mux.Handle("GET /sso/confirm", rp.page(rp.serveConfirm))
+	mux.Handle("POST /sso/confirm", rp.page(rp.serveConfirmed))
+	mux.Handle("GET /sso/logout", rp.page(rp.serveLogout))
+	mux.Handle("POST /sso/logout", rp.page(rp.serveLogout))
+	mux.Handle("GET /sso/signed-out", rp.page(rp.serveSignedOut))
+	mux.HandleFunc("GET /sso/me", rp.serveMe)
+	mux.HandleFunc("GET /sso/authz/auth-request", rp.serveAuthRequest)
+	mux.HandleFunc("GET /sso/authz/forward-auth", rp.serveForwardAuth)
+	mux.HandleFunc("GET /sso/jwks.json", rp.signer.serveJWKS)
+	mux.Handle("/sso/", rp.page(func(http.ResponseWriter, *http.Request, *record) error { return errNotFound }))
+	return mux
+}
+
+// address returns an absolute address of ours.
+func (rp *RelyingParty) address(path string, q url.Values) string {
+	if len(q) == 0 {
+		return rp.publicURL.String() + path
+	}
+	return rp.publicURL.String() + path + "?" + q.Encode()
+}
+
+// loginURL is where a browser signs in to come back to returnPath.
+func (rp *RelyingParty) loginURL(tenant TenantID, returnPath string) string {
+	q := url.Values{}
+	if tenant != "" {
+		q.Set("tenant", string(tenant))
+	}
+	if returnPath != "" && returnPath != "/" {
+		q.Set("return", returnPath)
+	}
+	return rp.address(ssoPrefix+"/login", q)
+}
+
+// returnOr judges a return target; what is not acceptable becomes the product's home.
+func (rp *RelyingParty) returnOr(text string) string {
+	if path, ok := returnPath(text, rp.publicURL); ok {
+		return path
+	}
+	return "/"
+}

@@ -1,0 +1,119 @@
+package sso
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/sessions"
+)
+
+// sessionIDBytes is the entropy of a session id.
+const sessionIDBytes = 32
+
+func newSessionID() string {
+	var b [sessionIDBytes]byte
+	_, _ = rand.Read(b[:]) // never fails since Go 1.24
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// sessionKey returns the key of the session id in a cookie. Text that cannot be an id of ours never reaches the store.
+func sessionKey(id string) (SessionKey, bool) {
+	if len(id) != base64.RawURLEncoding.EncodedLen(sessionIDBytes) {
+		return SessionKey{}, false
+	}
+	for _, c := range []byte(id) {
+		if !isAlnum(c) && c != '-' && c != '_' {
+			return SessionKey{}, false
+		}
+	}
+	return sha256.Sum256([]byte(id)), true
+}
+
+// publicSession is the X-Auth-Session of a session: as unique as its id, and of no use to find it.
+func publicSession(key SessionKey) string {
+	sum := sha256.Sum256(append([]byte("kitbridge x-auth-session v1\x00"), key[:]...))
+	return hex.EncodeToString(sum[:16])
+}
+
+// What a gorilla session of ours holds under [sessions.Session].Values.
+type sessionValue int
+
+const (
+	// liveValue holds the LiveSession that the request came with.
+	liveValue sessionValue = iota
+	// newValue holds the NewSession that Save is to create.
+	newValue
+)
+
+// sessionStore is a [sessions.Store] over the Sessions port. Unlike the stores of the library it sets every attribute of
+// its cookie, and Save never keeps an id: what is saved gets a new one, so an id planted before sign-in is worth nothing.
+type sessionStore struct {
+	port    Sessions
+	cookies cookies
+	now     func() time.Time
+}
+
+var _ sessions.Store = (*sessionStore)(nil)
+
+// Get returns the session of this request, read once.
+func (s *sessionStore) Get(r *http.Request, name string) (*sessions.Session, error) {
+	return sessions.GetRegistry(r).Get(s, name) //nolint:wrapcheck // the error is New's
+}
+
+// New reads the session that the request came with. A request without a live one gets an empty new session and no error;
+// an error means that the store did not answer.
+func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, error) {
+	session := sessions.NewSession(s, name)
+	session.Options = s.cookies.options(0)
+	session.IsNew = true
+	session.ID = s.cookies.value(r, name)
+	key, ok := sessionKey(session.ID)
+	if !ok {
+		session.ID = ""
+		return session, nil
+	}
+	live, err := s.port.Decide(r.Context(), key, s.now())
+	if errors.Is(err, ErrNoSession) {
+		return session, nil
+	}
+	if err != nil {
+		return session, fmt.Errorf("read session: %w", portError(err))
+	}
+	session.Values[liveValue] = live
+	session.IsNew = false
+	return session, nil
+}
+
+// Save ends the session the request came with and, unless Options.MaxAge is negative, creates the one under newValue with
+// an id of its own. The order matters: a crash in between signs the browser out, and never leaves the old one alive.
+func (s *sessionStore) Save(r *http.Request, w http.ResponseWriter, session *sessions.Session) error {
+	// 1. The old session ends. From here on its id is worth nothing.
+	if key, ok := sessionKey(session.ID); ok {
+		if err := s.port.EndSession(r.Context(), key); err != nil {
+			return fmt.Errorf("end session: %w", portError(err))
+		}
+	}
+	if session.Options.MaxAge < 0 {
+		http.SetCookie(w, sessions.NewCookie(session.Name(), "", session.Options))
+		return nil
+	}
+	fresh, ok := session.Values[newValue].(NewSession)
+	if !ok {
+		return errors.New("save session: nothing to save")
+	}
+	// 2. The new one is stored, under an id nobody has seen.
+	session.ID = newSessionID()
+	fresh.Key, _ = sessionKey(session.ID)
+	if err := s.port.CreateSession(r.Context(), fresh); err != nil {
+		return fmt.Errorf("create session: %w", portError(err))
+	}
+	// 3. Only now does the browser hear of it.
+	http.SetCookie(w, sessions.NewCookie(session.Name(), session.ID, session.Options))
+	return nil
+}
