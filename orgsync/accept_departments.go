@@ -58,22 +58,16 @@ func (w *work) parkBadCodes() (codes []OrgCode, complete bool, err error) {
 	return codes, complete, nil
 }
 
-// deny records an explicit removal. It counts for all instances and stays for good.
+// deny notes an explicit removal, which reprojectDepartments records. It counts for all instances and stays for good.
 func (w *work) deny(codes []OrgCode) error {
 	have, err := w.tx.Departments(codes)
 	if err != nil {
 		return err
 	}
+	w.denied = make(map[OrgCode]bool, len(codes))
 	for _, code := range codes {
-		d := have[code]
-		d.Code = code
-		news := raise(&d.Denied, w.version)
-		w.count(news)
-		if news {
-			if err := w.tx.PutDepartments([]Department{d}); err != nil {
-				return err
-			}
-		}
+		w.denied[code] = w.version > have[code].Denied
+		w.count(w.denied[code])
 	}
 	return nil
 }
@@ -115,42 +109,7 @@ func (w *work) assert(i Instance, codes []OrgCode) error {
 			news = append(news, mine[code])
 		}
 	}
-	if err := w.tx.PutAssertions(news); err != nil {
-		return err
-	}
-	return w.parkUnbound(i, news)
-}
-
-// parkUnbound sets assertions aside that wait for their instance.
-func (w *work) parkUnbound(i Instance, news []Assertion) error {
-	if i.IsBound() || len(news) == 0 {
-		return nil
-	}
-	ids := make([]string, 0, len(news))
-	for _, a := range news {
-		ids = append(ids, registerID("assertion", string(i.ID), string(a.Code)))
-	}
-	parked, err := w.tx.Parked(ids)
-	if err != nil {
-		return err
-	}
-	for n, a := range news {
-		if a.Version <= i.Ended {
-			continue
-		}
-		if was, ok := parked[ids[n]]; ok {
-			if err := w.unpark(was, Stale); err != nil {
-				return err
-			}
-		}
-		if err := w.park(ParkedChange{
-			ID: ids[n], Journal: w.journal, Version: a.Version, Kind: DepartmentKey,
-			Key: string(a.Code), Instance: i.ID, Reason: ReasonUnbound,
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return w.tx.PutAssertions(news)
 }
 
 // reprojectDepartments derives these departments anew, places them and whatever
@@ -174,20 +133,77 @@ func (w *work) reprojectDepartments(instances []Instance, codes []OrgCode, mark 
 	var changed []Department
 	for _, code := range codes {
 		was, known := rows[code]
-		was.Code = code
-		is := ProjectDepartment(was, instances, assertions[code])
-		if known && is == was || !known && len(assertions[code]) == 0 {
+		is := was
+		is.Code = code
+		if w.denied[code] {
+			is.Denied = w.version
+		}
+		is = ProjectDepartment(is, instances, assertions[code])
+		if known && is == was || !known && is.Denied == "" && len(assertions[code]) == 0 {
 			continue
 		}
 		changed = append(changed, is)
 		p.rows[code] = is
 		p.dirty[code] = true
-		if is.Live != was.Live || is.Parent != was.Parent {
+		if !known || is.Live != was.Live || is.Parent != was.Parent {
 			p.moved = append(p.moved, code)
 		}
 	}
 	if err := w.tx.PutDepartments(changed); err != nil {
 		return err
 	}
+	if err := w.judgeAssertions(instances, codes, assertions, p.rows); err != nil {
+		return err
+	}
 	return w.place(&p, mark)
+}
+
+// judgeAssertions keeps a parked change for each assertion that waits for its instance
+// to be bound.
+func (w *work) judgeAssertions(
+	instances []Instance, codes []OrgCode, assertions map[OrgCode][]Assertion, rows map[OrgCode]Department,
+) error {
+	var ids []string
+	for _, code := range codes {
+		for _, a := range assertions[code] {
+			ids = append(ids, assertionID(a))
+		}
+	}
+	parked, err := w.tx.Parked(ids)
+	if err != nil {
+		return err
+	}
+	for _, code := range codes {
+		for _, a := range assertions[code] {
+			was, isParked := parked[assertionID(a)]
+			d := rows[code]
+			waits := a.waits(InstanceOf(instances, a.Instance), d)
+			if isParked && waits && was.Version == a.Version {
+				continue
+			}
+			if isParked {
+				verdict := Stale
+				if d.Live && d.Journal == was.Journal {
+					verdict = Applied
+				}
+				if err := w.unpark(was, verdict); err != nil {
+					return err
+				}
+			}
+			if !waits {
+				continue
+			}
+			if err := w.park(ParkedChange{
+				ID: assertionID(a), Journal: a.Journal, Version: a.Version, Kind: DepartmentKey,
+				Key: string(code), Instance: a.Instance, Reason: ReasonUnbound,
+			}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func assertionID(a Assertion) string {
+	return registerID("assertion", string(a.Instance), string(a.Code))
 }

@@ -1,5 +1,10 @@
 package orgsync
 
+import (
+	"maps"
+	"slices"
+)
+
 // pageOfUsers bounds memory when all users of a tenant are looked at.
 const pageOfUsers = 1000
 
@@ -52,22 +57,7 @@ func withInstance(instances []Instance, i Instance) []Instance {
 // rebind follows an instance that was bound or ended: everything said for it may have
 // become visible or invisible.
 func (w *work) rebind(instances []Instance, i Instance, t Tenant) error {
-	waiting, err := w.tx.ParkedFor(i.ID, ReasonUnbound)
-	if err != nil {
-		return err
-	}
-	for _, c := range waiting {
-		switch {
-		case c.Version <= i.Ended:
-			err = w.unpark(c, Stale)
-		case i.IsBound():
-			err = w.unpark(c, Applied)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := w.reprojectUsers(instances); err != nil {
+	if err := w.reprojectUsers(instances, i); err != nil {
 		return err
 	}
 	codes, err := w.tx.Codes()
@@ -79,7 +69,7 @@ func (w *work) rebind(instances []Instance, i Instance, t Tenant) error {
 	return w.reprojectDepartments(instances, codes, t.Active)
 }
 
-func (w *work) reprojectUsers(instances []Instance) error {
+func (w *work) reprojectUsers(instances []Instance, changed Instance) error {
 	for after := UserName(""); ; {
 		names, err := w.tx.UserNames(after, pageOfUsers)
 		if err != nil || len(names) == 0 {
@@ -90,14 +80,47 @@ func (w *work) reprojectUsers(instances []Instance) error {
 		if err != nil {
 			return err
 		}
+		if err := w.rejudge(changed, grants); err != nil {
+			return err
+		}
 		users := make([]User, 0, len(names))
 		for _, name := range names {
-			users = append(users, ProjectUser(name, instances, grants[name]))
+			// A user never turns absent again, so an absent one has no row to correct.
+			if u := ProjectUser(name, instances, grants[name]); u.Status != StatusAbsent {
+				users = append(users, u)
+			}
 		}
 		if err := w.putUsers(users); err != nil {
 			return err
 		}
 	}
+}
+
+// rejudge gives the grants of an instance that was bound or ended their verdicts.
+func (w *work) rejudge(i Instance, grants map[UserName][]Grant) error {
+	var ids []string
+	var mine []Grant
+	for _, name := range slices.Sorted(maps.Keys(grants)) {
+		for _, g := range grants[name] {
+			if g.Instance == i.ID {
+				mine = append(mine, g)
+				ids = append(ids, grantID(g.Instance, g.App, g.User))
+			}
+		}
+	}
+	parked, err := w.tx.Parked(ids)
+	if err != nil {
+		return err
+	}
+	if parked == nil {
+		parked = make(map[string]ParkedChange)
+	}
+	for _, g := range mine {
+		if err := w.judgeGrant(g, i, parked); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // putUsers writes projections and makes their keys dirty.

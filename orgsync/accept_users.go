@@ -39,39 +39,51 @@ func (w *work) user(b *grantBatch, position int, element UserChange) error {
 	if bad := CheckKey(string(element.Name)); bad != nil {
 		return w.parkBad(position, UserKey, string(element.Name), "userName "+bad.Error())
 	}
-	g, v := b.grant(element.Name), w.version.at(position)
-	result := g.apply(element.Attributes, w.message.Flag, v, b.instance.Ended)
+	g := b.grant(element.Name)
+	w.count(g.apply(element.Attributes, w.message.Flag, w.version.at(position), b.instance.Ended))
 	b.put(g)
-	w.count(result != lost)
-	if result == lost {
+	return w.judgeGrant(g, b.instance, b.parked)
+}
+
+// judgeGrant keeps a parked change for a grant of which the newest statement does not
+// show yet. parked holds what is parked now and is kept up to date.
+func (w *work) judgeGrant(g Grant, i Instance, parked map[string]ParkedChange) error {
+	id := grantID(g.Instance, g.App, g.User)
+	was, isParked := parked[id]
+	reason, v := g.waits(i)
+	if isParked && reason == was.Reason && v == was.Version || !isParked && reason == "" {
 		return nil
 	}
-	id := b.id(element.Name)
-	was, isParked := b.parked[id]
-	reason := b.waitsFor(w.message.Flag, result)
-	switch {
-	case isParked && was.Version < v:
-		if err := w.unpark(was, Stale); err != nil {
+	if isParked {
+		verdict := Stale
+		if was.Version == max(g.Granted, g.Changed) && was.Version > max(i.Ended, g.Removed) {
+			verdict = Applied
+		}
+		delete(parked, id)
+		if err := w.unpark(was, verdict); err != nil {
 			return err
 		}
-	case isParked && reason == "":
-		if err := w.unpark(was, Applied); err != nil {
-			return err
-		}
-	case isParked: // what is parked is newer, and still waits
-		w.tally.move(Applied, Stale, 1)
-		return nil
 	}
-	delete(b.parked, id)
 	if reason == "" {
 		return nil
 	}
 	c := ParkedChange{
-		ID: id, Journal: w.journal, Version: v, Kind: UserKey, Key: string(element.Name),
-		Instance: b.instance.ID, Reason: reason,
+		ID: id, Journal: w.journalOf(v), Version: v, Kind: UserKey, Key: string(g.User), Instance: i.ID, Reason: reason,
 	}
-	b.parked[id] = c
+	parked[id] = c
 	return w.park(c)
+}
+
+// journalOf is the push that made a statement: this one, or 0 for one before it.
+func (w *work) journalOf(v Version) JournalID {
+	if v.at(0) == w.version {
+		return w.journal
+	}
+	return 0
+}
+
+func grantID(i InstanceID, a AppID, u UserName) string {
+	return registerID("user", string(i), string(a), string(u))
 }
 
 // grantBatch holds the grants that one authSync touches.
@@ -91,14 +103,10 @@ func newGrantBatch(m Message, i Instance) *grantBatch {
 		if !seen[u.Name] && CheckKey(string(u.Name)) == nil {
 			seen[u.Name] = true
 			b.names = append(b.names, u.Name)
-			b.ids = append(b.ids, b.id(u.Name))
+			b.ids = append(b.ids, grantID(i.ID, m.App, u.Name))
 		}
 	}
 	return b
-}
-
-func (b *grantBatch) id(name UserName) string {
-	return registerID("user", string(b.instance.ID), string(b.app), string(name))
 }
 
 // grant returns the user's grant in the batch's instance and application.
@@ -128,18 +136,4 @@ func (b *grantBatch) touched() []Grant {
 		out = append(out, b.grant(name))
 	}
 	return out
-}
-
-// waitsFor says why a change that is recorded does not show yet, or nothing. Removals
-// wait for nothing.
-func (b *grantBatch) waitsFor(flag Flag, result outcome) string {
-	switch {
-	case flag == FlagRemove || flag == FlagRevoke:
-		return ""
-	case result == waiting:
-		return ReasonChangedRemoved
-	case !b.instance.IsBound():
-		return ReasonUnbound
-	}
-	return ""
 }

@@ -105,6 +105,8 @@ type work struct {
 
 	tally   Tally // verdicts of this push's changes
 	earlier Tally // changes of earlier pushes that get another verdict
+
+	denied map[OrgCode]bool // departments that this message removes
 }
 
 func (w *work) apply() error {

@@ -16,6 +16,14 @@ type Assertion struct {
 	Journal  JournalID // the push that carried it
 }
 
+// visible says whether the assertion counts once its instance is bound.
+func (a Assertion) visible(i Instance, d Department) bool {
+	return a.Version >= i.Listed && a.Version > max(i.Ended, d.Denied)
+}
+
+// waits says whether the assertion would count if only its instance were bound.
+func (a Assertion) waits(i Instance, d Department) bool { return !i.IsBound() && a.visible(i, d) }
+
 // Department is a department of a tenant as it stands now. Live and Placed are
 // derived; Denied is the register of the newest explicit removal, which counts for all
 // instances.
@@ -42,7 +50,7 @@ func ProjectDepartment(d Department, instances []Instance, assertions []Assertio
 	var best Assertion
 	for _, a := range assertions {
 		i := InstanceOf(instances, a.Instance)
-		if a.Code != d.Code || !i.IsBound() || a.Version < i.Listed || a.Version <= max(i.Ended, d.Denied) {
+		if a.Code != d.Code || !i.IsBound() || !a.visible(i, d) {
 			continue
 		}
 		if a.Version > best.Version {

@@ -65,17 +65,21 @@ func (g Grant) enabled(floor Version) bool {
 	return !ok || r.Value == "true"
 }
 
-// outcome of one change on one register.
-type outcome uint8
+// waits says whether the newest thing said about the grant is recorded but does not
+// show yet, why, and which statement it is.
+func (g Grant) waits(i Instance) (reason string, v Version) {
+	switch p := g.Presence(i.Ended); {
+	case p == Granted && !i.IsBound():
+		return ReasonUnbound, max(g.Granted, g.Changed)
+	case (p == Withdrawn || p == Removed) && g.Changed > max(g.Granted, g.Revoked, g.Removed):
+		return ReasonChangedRemoved, g.Changed
+	}
+	return "", ""
+}
 
-const (
-	lost    outcome = iota // stale: nothing visible changed
-	won                    // something changed
-	waiting                // recorded, but it shows only after another statement
-)
-
-// apply takes one element of an authSync in. floor is the end of the grant's instance.
-func (g *Grant) apply(as Attributes, flag Flag, v Version, floor Version) outcome {
+// apply takes one element of an authSync in and reports whether it was news. floor is
+// the end of the grant's instance.
+func (g *Grant) apply(as Attributes, flag Flag, v Version, floor Version) bool {
 	raised, said := false, false
 	switch flag {
 	case FlagRemove:
@@ -91,16 +95,10 @@ func (g *Grant) apply(as Attributes, flag Flag, v Version, floor Version) outcom
 		}
 		said = g.setAttributes(as, v)
 	case FlagModify:
-		raised = raise(&g.Changed, v) && g.Granted == ""
+		raised = raise(&g.Changed, v)
 		said = g.setAttributes(as, v)
 	}
-	switch {
-	case v <= floor, v < g.Removed, !raised && !said:
-		return lost
-	case flag == FlagModify && g.Presence(floor) != Granted:
-		return waiting
-	}
-	return won
+	return (raised || said) && v > floor && v >= g.Removed
 }
 
 func (g *Grant) setAttributes(as Attributes, v Version) bool {

@@ -88,8 +88,6 @@ type DepartmentTx interface {
 type ParkTx interface {
 	// Parked returns those of the ids that are parked.
 	Parked(ids []string) (map[string]ParkedChange, error)
-	// ParkedFor lists the parked changes of an instance with that reason.
-	ParkedFor(i InstanceID, reason string) ([]ParkedChange, error)
 	Park(changes []ParkedChange) error
 	Unpark(ids []string) error
 }

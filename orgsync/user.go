@@ -93,7 +93,7 @@ func ProjectUser(name UserName, instances []Instance, grants []Grant) User {
 		removed = max(removed, g.Removed, i.Ended)
 		presence := g.Presence(i.Ended)
 		switch {
-		case presence == Withdrawn && (i.IsBound() || i.Ended != ""):
+		case presence == Withdrawn && i.IsBound():
 			u.Status = maxStatus(u.Status, StatusDisabled)
 		case presence == Granted && i.IsBound():
 			live = true

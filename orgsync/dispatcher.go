@@ -1,0 +1,261 @@
+package orgsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// DispatcherConfig says how work is handed to the sinks.
+type DispatcherConfig struct {
+	Lanes  Lanes
+	Sinks  []Sink
+	Logger *slog.Logger
+	Now    func() time.Time
+
+	// LanesPerSink is how many tenants one sink serves at a time. Default 4.
+	LanesPerSink int
+	// Batch is how many keys one lane takes at a time. Default 1000.
+	Batch int
+	// Lease is how long a lane stays with a process that died. Default 5 s.
+	Lease time.Duration
+	// Poll is how often a sink looks for work that nobody announced: retries that fell
+	// due, and what other processes accepted. Default 500 ms.
+	Poll time.Duration
+}
+
+// Dispatcher works off what is owed to the sinks: one lane per tenant and sink, so that
+// a failing key, tenant or sink delays no other.
+type Dispatcher struct {
+	DispatcherConfig
+	gates []*gate
+}
+
+// NewDispatcher checks the configuration and starts nothing.
+func NewDispatcher(cfg DispatcherConfig) (*Dispatcher, error) {
+	if cfg.Lanes == nil || cfg.Logger == nil || cfg.Now == nil {
+		return nil, fmt.Errorf("dispatcher: Lanes, Logger and Now are required: %w", ErrInvalid)
+	}
+	if cfg.LanesPerSink == 0 {
+		cfg.LanesPerSink = 4
+	}
+	if cfg.Batch == 0 {
+		cfg.Batch = 1000
+	}
+	if cfg.Lease == 0 {
+		cfg.Lease = 5 * time.Second
+	}
+	if cfg.Poll == 0 {
+		cfg.Poll = 500 * time.Millisecond
+	}
+	d := &Dispatcher{DispatcherConfig: cfg}
+	for range cfg.Sinks {
+		d.gates = append(d.gates, newGate())
+	}
+	return d, nil
+}
+
+// Wake makes every sink look for work now. It never blocks and may be called at any
+// time, from any goroutine.
+func (d *Dispatcher) Wake() {
+	for _, g := range d.gates {
+		g.wake()
+	}
+}
+
+// SinkHealth tells whether a sink answered last time.
+type SinkHealth struct {
+	Name  string
+	Since time.Time // when it stopped answering; zero while it does
+	Err   error
+}
+
+// Health returns one entry per sink, in their order.
+func (d *Dispatcher) Health() []SinkHealth {
+	out := make([]SinkHealth, 0, len(d.Sinks))
+	for n, s := range d.Sinks {
+		since, err := d.gates[n].fault()
+		out = append(out, SinkHealth{Name: s.Name(), Since: since, Err: err})
+	}
+	return out
+}
+
+// Run works until ctx ends; then it finishes what it began and returns nil. It returns
+// an error only if the lanes cannot be opened.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	names := make([]string, 0, len(d.Sinks))
+	for _, s := range d.Sinks {
+		names = append(names, s.Name())
+	}
+	if err := d.Lanes.OpenSinks(ctx, names); err != nil {
+		return fmt.Errorf("open the sinks' lanes: %w", err)
+	}
+	var all sync.WaitGroup
+	for n, s := range d.Sinks {
+		for range d.LanesPerSink {
+			all.Go(func() { d.serve(ctx, s, d.gates[n]) })
+		}
+	}
+	all.Wait()
+	return nil
+}
+
+// serve works off one lane after another, until ctx ends.
+func (d *Dispatcher) serve(ctx context.Context, s Sink, g *gate) {
+	for ctx.Err() == nil {
+		worked, err := d.step(ctx, s, g)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			pause := g.close(err, d.Now())
+			d.Logger.WarnContext(ctx, "sink does not answer",
+				"sink", s.Name(), "error", err.Error(), "retry_in", pause.String())
+			sleep(ctx, pause)
+		case !worked:
+			g.wait(ctx, d.Poll)
+		}
+	}
+}
+
+// step claims one lane and makes its keys equal to the state. It says whether there was
+// one. An error means that the store or the sink as a whole did not answer.
+func (d *Dispatcher) step(ctx context.Context, s Sink, g *gate) (bool, error) {
+	now := d.Now()
+	lane, err := d.Lanes.Claim(ctx, s.Name(), now, now.Add(d.Lease), d.Batch)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("claim a lane: %w", err)
+	}
+	results, failed := d.converge(ctx, s, lane)
+	if failed == nil {
+		g.open()
+	}
+	outcomes := d.outcomes(lane, results, failed)
+	// The results are recorded even when we are told to stop: what is done is done.
+	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.Lease)
+	defer cancel()
+	if err := d.Lanes.Finish(finish, lane, outcomes); err != nil {
+		return true, fmt.Errorf("finish the lane: %w", err)
+	}
+	d.report(ctx, s, lane, outcomes, d.Now().Sub(now))
+	return true, failed
+}
+
+// converge calls the sink while the lease is being kept. Losing the lease ends the
+// call.
+func (d *Dispatcher) converge(ctx context.Context, s Sink, lane Lane) ([]Result, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var keeper sync.WaitGroup
+	defer keeper.Wait()
+	stop := make(chan struct{})
+	defer close(stop)
+	keeper.Go(func() {
+		tick := time.NewTicker(d.Lease / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if err := d.Lanes.Renew(ctx, lane, d.Now().Add(d.Lease)); err != nil {
+					cancel(fmt.Errorf("keep the lease: %w", err))
+					return
+				}
+			}
+		}
+	})
+	keys := make([]Key, 0, len(lane.Keys))
+	for _, k := range lane.Keys {
+		keys = append(keys, k.Key)
+	}
+	return s.Converge(ctx, d.Lanes.View(lane.Tenant), keys)
+}
+
+// outcomes turns a sink's results into what is recorded. Keys without a result stay as
+// they are when the sink failed as a whole.
+func (d *Dispatcher) outcomes(lane Lane, results []Result, failed error) []Outcome {
+	byKey := make(map[Key]Result, len(results))
+	for _, r := range results {
+		byKey[r.Key] = r
+	}
+	outcomes := make([]Outcome, 0, len(lane.Keys))
+	for _, k := range lane.Keys {
+		r, ok := byKey[k.Key]
+		switch {
+		case !ok && failed != nil:
+			continue
+		case !ok:
+			r.Err = errors.New("the sink said nothing about this key")
+		}
+		outcomes = append(outcomes, judgeKey(k, r, d.Now()))
+	}
+	return outcomes
+}
+
+func judgeKey(k OwedKey, r Result, now time.Time) Outcome {
+	o := Outcome{Key: k.Key, Revision: k.Revision, Warnings: r.Warnings}
+	switch {
+	case r.Err == nil:
+		o.Done = true
+	case errors.Is(r.Err, ErrRejected):
+		o.Dead = true
+		o.Reason = clip(r.Err.Error())
+	default:
+		o.NextTry = now.Add(Backoff(k.Attempts, rand.Float64())) //nolint:gosec // spreading retries needs no secrecy
+		o.Reason = clip(r.Err.Error())
+	}
+	return o
+}
+
+// Backoff is how long a key that failed attempts times before now waits: one second,
+// doubled each time up to ten minutes, spread over its second half by jitter in [0, 1).
+func Backoff(attempts int, jitter float64) time.Duration {
+	full := 10 * time.Minute
+	if attempts < 10 {
+		full = min(full, time.Second<<max(attempts, 0))
+	}
+	return full/2 + time.Duration(jitter*float64(full/2))
+}
+
+const maxReason = 500 // bytes
+
+func clip(s string) string {
+	if len(s) <= maxReason {
+		return s
+	}
+	n := maxReason
+	for !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
+
+// report writes the one line of a delivery.
+func (d *Dispatcher) report(ctx context.Context, s Sink, lane Lane, outcomes []Outcome, elapsed time.Duration) {
+	var done, dead, retry, warned int
+	for _, o := range outcomes {
+		switch {
+		case o.Done:
+			done++
+		case o.Dead:
+			dead++
+		default:
+			retry++
+		}
+		if len(o.Warnings) > 0 {
+			warned++
+		}
+	}
+	d.Logger.InfoContext(ctx, "delivered",
+		"sink", s.Name(), "tenant_id", string(lane.Tenant), "keys", len(lane.Keys),
+		"done", done, "dead", dead, "retry", retry, "warned", warned, "elapsed", elapsed.String())
+}

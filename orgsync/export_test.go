@@ -1,0 +1,7 @@
+package orgsync
+
+// VersionOf is the version of the message's nth element, counted from 0.
+func VersionOf(m Message, n int) Version { return m.version().at(n + 1) }
+
+// FloorOf is the version of the message itself.
+func FloorOf(m Message) Version { return m.version() }
