@@ -111,9 +111,10 @@ func (d *Dispatcher) serve(ctx context.Context, s Sink, g *gate) {
 		worked, err := d.step(ctx, s, g)
 		switch {
 		case err != nil && ctx.Err() == nil:
-			pause := g.close(err, d.Now())
-			d.Logger.WarnContext(ctx, "sink does not answer",
-				"sink", s.Name(), "error", err.Error(), "retry_in", pause.String())
+			pause, news := g.close(err, d.Now())
+			if news {
+				d.Logger.WarnContext(ctx, "sink does not answer", "sink", s.Name(), "error", err.Error())
+			}
 			sleep(ctx, pause)
 		case !worked:
 			g.wait(ctx, d.Poll)
@@ -133,8 +134,8 @@ func (d *Dispatcher) step(ctx context.Context, s Sink, g *gate) (bool, error) {
 		return false, fmt.Errorf("claim a lane: %w", err)
 	}
 	results, failed := d.converge(ctx, s, lane)
-	if failed == nil {
-		g.open()
+	if failed == nil && g.open() {
+		d.Logger.InfoContext(ctx, "sink answers again", "sink", s.Name())
 	}
 	outcomes := d.outcomes(lane, results, failed)
 	// The results are recorded even when we are told to stop: what is done is done.

@@ -53,24 +53,28 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// close records that the sink did not answer and says how long to leave it alone.
-func (g *gate) close(err error, now time.Time) time.Duration {
+// close records that the sink did not answer. It says how long to leave it alone, and
+// whether that is news.
+func (g *gate) close(err error, now time.Time) (pause time.Duration, news bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.err == nil {
+	news = g.err == nil
+	if news {
 		g.since, g.pause = now, firstPause
 	} else {
 		g.pause = min(2*g.pause, lastPause)
 	}
 	g.err = err
-	return g.pause
+	return g.pause, news
 }
 
-// open records that the sink answers.
-func (g *gate) open() {
+// open records that the sink answers and says whether that is news.
+func (g *gate) open() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	news := g.err != nil
 	g.since, g.err, g.pause = time.Time{}, nil, 0
+	return news
 }
 
 func (g *gate) fault() (time.Time, error) {
