@@ -125,7 +125,7 @@ func (d *decoder) checkDatabase(key, address string, insecure bool, schemes []st
 }
 
 func databaseExamples(schemes []string) []string {
-	all := map[string]string{
+	all := map[string]string{ //nolint:gosec // examples for people, no credentials
 		"sqlite":   "sqlite:file.db",
 		"postgres": "postgres://user:password@host:5432/database",
 		"mysql":    "mysql://user:password@host:3306/database",

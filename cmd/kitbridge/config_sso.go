@@ -148,7 +148,7 @@ type StaticTenant struct {
 }
 
 func defaultSSO() SSO {
-	return SSO{
+	return SSO{ //nolint:gosec // addresses with the word token, no credentials
 		Profile:          "kit",
 		UnifiedLoginURL:  "https://macroverse.huaweicloud.com/unified-login/#/portal-login?ind=UNOP&appId={appId}",
 		AuthorizeURL:     "{domain}/api/v1/oauth2/authorize",

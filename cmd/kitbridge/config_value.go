@@ -26,7 +26,7 @@ func parseDuration(text string) (time.Duration, error) {
 	if err != nil || int64(n) > int64(math.MaxInt64/day) {
 		return 0, errDuration(text)
 	}
-	d := time.Duration(n) * day //nolint:gosec // bounded by the line above
+	d := time.Duration(n) * day
 	if rest == "" {
 		if !found {
 			return 0, errDuration(text)

@@ -49,7 +49,7 @@ func Load(path string) (*Ring, error) {
 }
 
 func parse(text []byte) (*Ring, error) {
-	ring := &Ring{}
+	var keys []*key
 	number := 0
 	for line := range bytes.Lines(text) {
 		number++
@@ -66,15 +66,15 @@ func parse(text []byte) (*Ring, error) {
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(ring.keys, func(o *key) bool { return o.id == k.id }) {
+		if slices.ContainsFunc(keys, func(o *key) bool { return o.id == k.id }) {
 			return nil, fmt.Errorf("line %d: this key stands above already", number)
 		}
-		ring.keys = append(ring.keys, k)
+		keys = append(keys, k)
 	}
-	if len(ring.keys) == 0 {
+	if len(keys) == 0 {
 		return nil, errors.New("holds no key")
 	}
-	return ring, nil
+	return newRing(keys), nil
 }
 
 // WriteNew writes the ring to a new file that only its owner may read. When it
@@ -102,7 +102,7 @@ func (r *Ring) encode() string {
 	var b strings.Builder
 	b.WriteString("# Keys of kitbridge, newest first. Whoever has this file and the database reads every\n" +
 		"# secret in it; without this file nobody does. Back it up, apart from the database.\n")
-	for _, k := range r.keys {
+	for _, k := range r.keys() {
 		b.WriteString(linePrefix + base64.StdEncoding.EncodeToString(k.secret) + "\n")
 	}
 	return b.String()

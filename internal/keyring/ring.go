@@ -32,9 +32,12 @@ const (
 // Ring is a list of keys, newest first; there is at least one. It is immutable
 // and safe for concurrent use. Printing or logging it shows fingerprints only.
 type Ring struct {
-	// Pointers, so that fmt shows addresses should a Ring be printed by value.
-	keys []*key
+	// A function, because fmt looks through everything else when a Ring is printed
+	// by value or from inside a foreign struct, where String is not called.
+	keys func() []*key
 }
+
+func newRing(keys []*key) *Ring { return &Ring{keys: func() []*key { return keys }} }
 
 type key struct {
 	id     [idSize]byte
@@ -51,7 +54,7 @@ func Generate() (*Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Ring{keys: []*key{k}}, nil
+	return newRing([]*key{k}), nil
 }
 
 func newKey(secret []byte) (*key, error) {
@@ -78,11 +81,11 @@ func newKey(secret []byte) (*key, error) {
 // it can't be moved elsewhere. The result is at least 37 bytes longer than plain
 // and differs at each call.
 func (r *Ring) Seal(plain, aad []byte) []byte {
-	k := r.keys[0]
+	k := r.keys()[0]
 	sealed := make([]byte, headerSize, headerSize+k.seal.Overhead()+len(plain))
 	sealed[0] = sealV1
 	copy(sealed[1:], k.id[:])
-	return k.seal.Seal(sealed, nil, plain, bind(sealed, aad))
+	return k.seal.Seal(sealed, nil, plain, bind(sealed, aad)) //nolint:gosec // no nonce of ours: the cipher draws a random one
 }
 
 // Open returns what Seal was given. aad must be the same. The error is
@@ -92,7 +95,7 @@ func (r *Ring) Open(sealed, aad []byte) ([]byte, error) {
 		return nil, ErrCorrupt
 	}
 	header := sealed[:headerSize]
-	for _, k := range r.keys {
+	for _, k := range r.keys() {
 		if string(k.id[:]) != string(header[1:]) {
 			continue
 		}
@@ -115,8 +118,8 @@ func bind(header, aad []byte) []byte {
 // Fingerprints names the keys, newest first: 16 hex digits of SHA-256 of each.
 // They are not secret.
 func (r *Ring) Fingerprints() []string {
-	prints := make([]string, len(r.keys))
-	for i, k := range r.keys {
+	prints := make([]string, len(r.keys()))
+	for i, k := range r.keys() {
 		prints[i] = hex.EncodeToString(k.id[:])
 	}
 	return prints
@@ -126,8 +129,8 @@ func (r *Ring) Fingerprints() []string {
 // first. The same ring and purpose always give the same keys; different purposes
 // give unrelated ones.
 func (r *Ring) Derive(purpose string) ([][]byte, error) {
-	derived := make([][]byte, len(r.keys))
-	for i, k := range r.keys {
+	derived := make([][]byte, len(r.keys()))
+	for i, k := range r.keys() {
 		sub, err := hkdf.Key(sha256.New, k.secret, nil, "kitbridge purpose "+purpose, keySize)
 		if err != nil {
 			return nil, fmt.Errorf("derive key for %s: %w", purpose, err)
