@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -77,7 +78,8 @@ func New(cfg Config) (*Handler, error) {
 		say string
 	}{
 		{cfg.Path == "" || cfg.Path[0] == '/', "path does not begin with a slash"},
-		{!strings.ContainsAny(cfg.Path, "{} ?#"), "path holds one of {}?# or a blank"},
+		{!strings.ContainsAny(cfg.Path, "{} ?#%"), "path holds one of {}?#% or a blank"},
+		{cfg.Path == "" || path.Clean(cfg.Path) == cfg.Path, "path is not clean"},
 		{cfg.MaxBody > 0, "longest body is negative"},
 		{cfg.Settings != nil, "settings are missing"},
 		{cfg.Acceptor != nil, "acceptor is missing"},
@@ -95,7 +97,7 @@ func New(cfg Config) (*Handler, error) {
 	for _, kind := range kinds() {
 		h.mux.HandleFunc("POST "+cfg.Path+"/produceAPI/v2/"+kind.String(), h.serve(kind, h.push))
 	}
-	h.mux.HandleFunc(cfg.Path+"/produceAPI/", h.serve(0, refuseInterface))
+	h.mux.HandleFunc(cfg.Path+"/", h.serve(0, refuseInterface))
 	h.mux.HandleFunc(cfg.Path+"/{$}", h.serve(0, refuseBase))
 	if cfg.Path != "" {
 		h.mux.HandleFunc(cfg.Path, h.serve(0, refuseBase))
