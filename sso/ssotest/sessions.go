@@ -1,0 +1,312 @@
+package ssotest
+
+import (
+	"crypto/sha256"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kitbridge/kitbridge/sso"
+)
+
+// World is a Sessions under test together with the organisation around it. The Put methods say what holds from now on, as a
+// push would: each call is newer than all before it, and a call that takes something away (a tenant or credential that is
+// not live, an account that is disabled, revoked or removed) is a revocation and raises the marks.
+type World interface {
+	sso.Sessions
+	PutTenant(tb testing.TB, t sso.Tenant)
+	PutCredential(tb testing.TB, tenant sso.TenantID, c sso.Credential)
+	PutAccount(tb testing.TB, tenant sso.TenantID, app sso.AppID, user sso.UserName, a sso.Account)
+}
+
+// The suite's organisation: the same user name in two tenants.
+const (
+	suiteTenant sso.TenantID = "t-one"
+	suiteOther  sso.TenantID = "t-two"
+	suiteApp    sso.AppID    = "app"
+	suiteUser   sso.UserName = "zhang.san"
+)
+
+func suiteStart() time.Time { return time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC) }
+
+func suiteAccount() sso.Account {
+	return sso.Account{Status: sso.AccountActive, Role: sso.RoleAdmin, Profile: sso.Profile{
+		Name: "张三", OrgCode: "10000", Email: "zhang@example.com", Mobile: "13800000000", EmployeeCode: "E1",
+	}}
+}
+
+// TestSessions checks that an implementation keeps the promises of [sso.Sessions]. open returns an empty world.
+func TestSessions(t *testing.T, open func(testing.TB) World) {
+	t.Helper()
+	for name, check := range map[string]func(*testing.T, *suite){
+		"decide returns what was stored and what is synced": checkDecide,
+		"unknown key":                         checkUnknown,
+		"key cannot be used twice":            checkTwice,
+		"idle and absolute end":               checkExpiry,
+		"touch":                               checkTouch,
+		"end":                                 checkEnd,
+		"end all of a user":                   checkEndAll,
+		"revocation ends, and does not undo":  checkRevocations,
+		"revocations of others do not matter": checkOthers,
+		"a new session after a revocation":    checkAgain,
+		"changes without revocation":          checkChanges,
+		"provisional":                         checkProvisional,
+		"concurrent use":                      checkConcurrent,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &suite{World: open(t)}
+			for _, tenant := range []sso.TenantID{suiteTenant, suiteOther} {
+				s.PutTenant(t, sso.Tenant{ID: tenant, Code: "code-" + string(tenant), Name: "名 " + string(tenant), Domain: "https://auth.example", Live: true})
+				s.PutCredential(t, tenant, sso.Credential{App: suiteApp, ClientID: "client", Secret: "secret", Live: true})
+				s.PutAccount(t, tenant, suiteApp, suiteUser, suiteAccount())
+			}
+			check(t, s)
+		})
+	}
+}
+
+type suite struct{ World }
+
+// create stores a session made of its name and returns its key.
+func (s *suite) create(t *testing.T, name string, change func(*sso.NewSession)) sso.SessionKey {
+	t.Helper()
+	n := sso.NewSession{
+		Key: sha256.Sum256([]byte(name)), Tenant: suiteTenant, App: suiteApp, User: suiteUser, Role: sso.RoleUser,
+		Filled: sso.Profile{Name: "filled", EmployeeCode: "E9"}, Domain: "https://auth.example",
+		Created: suiteStart(), Expires: suiteStart().Add(24 * time.Hour), Idle: 8 * time.Hour,
+	}
+	if change != nil {
+		change(&n)
+	}
+	if err := s.CreateSession(t.Context(), n); err != nil {
+		t.Fatalf("CreateSession(%s) = %v", name, err)
+	}
+	return n.Key
+}
+
+func (s *suite) wantLive(t *testing.T, key sso.SessionKey, now time.Time, want bool, when string) {
+	t.Helper()
+	_, err := s.Decide(t.Context(), key, now)
+	switch {
+	case want && err != nil:
+		t.Errorf("%s: Decide = %v, want a live session", when, err)
+	case !want && !errors.Is(err, sso.ErrNoSession):
+		t.Errorf("%s: Decide = %v, want ErrNoSession", when, err)
+	}
+}
+
+func checkDecide(t *testing.T, s *suite) {
+	key := s.create(t, "a", nil)
+	got, err := s.Decide(t.Context(), key, suiteStart().Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := sso.LiveSession{
+		Tenant: suiteTenant, App: suiteApp, User: suiteUser, TenantCode: "code-t-one", TenantName: "名 t-one",
+		Role: sso.RoleUser, Filled: sso.Profile{Name: "filled", EmployeeCode: "E9"}, Domain: "https://auth.example",
+		Account: suiteAccount(), Created: suiteStart(), Expires: suiteStart().Add(24 * time.Hour), Touched: suiteStart(),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Decide (-want +got)\n%s", diff)
+	}
+}
+
+func checkUnknown(t *testing.T, s *suite) {
+	s.wantLive(t, sha256.Sum256([]byte("never")), suiteStart(), false, "unknown key")
+}
+
+func checkTwice(t *testing.T, s *suite) {
+	key := s.create(t, "a", nil)
+	n := sso.NewSession{
+		Key: key, Tenant: suiteOther, App: suiteApp, User: suiteUser,
+		Created: suiteStart(), Expires: suiteStart().Add(time.Hour), Idle: time.Hour,
+	}
+	if err := s.CreateSession(t.Context(), n); err == nil {
+		t.Error("CreateSession took a key that exists")
+	}
+	if got, err := s.Decide(t.Context(), key, suiteStart()); err != nil || got.Tenant != suiteTenant {
+		t.Errorf("Decide = %v, %v after a refused second creation, want the first session", got.Tenant, err)
+	}
+}
+
+func checkExpiry(t *testing.T, s *suite) {
+	key := s.create(t, "a", nil)
+	s.wantLive(t, key, suiteStart().Add(8*time.Hour-time.Second), true, "before the idle end")
+	s.wantLive(t, key, suiteStart().Add(8*time.Hour), false, "at the idle end")
+	long := s.create(t, "b", func(n *sso.NewSession) { n.Idle = 100 * time.Hour })
+	s.wantLive(t, long, suiteStart().Add(24*time.Hour-time.Second), true, "before the absolute end")
+	s.wantLive(t, long, suiteStart().Add(24*time.Hour), false, "at the absolute end")
+}
+
+func checkTouch(t *testing.T, s *suite) {
+	key := s.create(t, "a", nil)
+	touch := func(at time.Time) {
+		t.Helper()
+		if err := s.TouchSession(t.Context(), key, at); err != nil {
+			t.Fatalf("TouchSession = %v", err)
+		}
+	}
+	touch(suiteStart().Add(7 * time.Hour))
+	touch(suiteStart().Add(time.Hour)) // must not move it back
+	s.wantLive(t, key, suiteStart().Add(14*time.Hour), true, "touched after 7 h")
+	s.wantLive(t, key, suiteStart().Add(15*time.Hour), false, "8 h after the touch")
+	touch(suiteStart().Add(23 * time.Hour))
+	s.wantLive(t, key, suiteStart().Add(24*time.Hour), false, "a touch must not extend the absolute end")
+	if err := s.TouchSession(t.Context(), sha256.Sum256([]byte("gone")), suiteStart()); err != nil {
+		t.Errorf("TouchSession of no session = %v, want nil", err)
+	}
+}
+
+func checkEnd(t *testing.T, s *suite) {
+	a, b := s.create(t, "a", nil), s.create(t, "b", nil)
+	for range 2 {
+		if err := s.EndSession(t.Context(), a); err != nil {
+			t.Fatalf("EndSession = %v", err)
+		}
+	}
+	s.wantLive(t, a, suiteStart(), false, "ended")
+	s.wantLive(t, b, suiteStart(), true, "another session of the same user")
+}
+
+func checkEndAll(t *testing.T, s *suite) {
+	a, b := s.create(t, "a", nil), s.create(t, "b", nil)
+	other := s.create(t, "c", func(n *sso.NewSession) { n.Tenant = suiteOther })
+	if err := s.EndSessionsOf(t.Context(), suiteTenant, suiteUser); err != nil {
+		t.Fatal(err)
+	}
+	s.wantLive(t, a, suiteStart(), false, "first session")
+	s.wantLive(t, b, suiteStart(), false, "second session")
+	s.wantLive(t, other, suiteStart(), true, "the same name in another tenant")
+}
+
+// revocation is one way to take a right away, and to give it back.
+type revocation struct {
+	name       string
+	take, back func(testing.TB, World)
+}
+
+func revocations() []revocation {
+	account := func(status sso.AccountStatus) func(testing.TB, World) {
+		return func(tb testing.TB, w World) {
+			tb.Helper()
+			a := suiteAccount()
+			a.Status = status
+			w.PutAccount(tb, suiteTenant, suiteApp, suiteUser, a)
+		}
+	}
+	tenant := func(live bool) func(testing.TB, World) {
+		return func(tb testing.TB, w World) {
+			tb.Helper()
+			w.PutTenant(tb, sso.Tenant{ID: suiteTenant, Code: "code-t-one", Name: "名 t-one", Domain: "https://auth.example", Live: live})
+			if live { // everything below a removed tenant has to be said again
+				w.PutCredential(tb, suiteTenant, sso.Credential{App: suiteApp, ClientID: "client", Secret: "secret", Live: true})
+				w.PutAccount(tb, suiteTenant, suiteApp, suiteUser, suiteAccount())
+			}
+		}
+	}
+	credential := func(live bool) func(testing.TB, World) {
+		return func(tb testing.TB, w World) {
+			tb.Helper()
+			w.PutCredential(tb, suiteTenant, sso.Credential{App: suiteApp, ClientID: "client", Secret: "secret", Live: live})
+		}
+	}
+	return []revocation{
+		{"user disabled", account(sso.AccountDisabled), account(sso.AccountActive)},
+		{"access revoked", account(sso.AccountRevoked), account(sso.AccountActive)},
+		{"user removed", account(sso.AccountRemoved), account(sso.AccountActive)},
+		{"application unbound", credential(false), credential(true)},
+		{"tenant removed", tenant(false), tenant(true)},
+	}
+}
+
+func checkRevocations(t *testing.T, s *suite) {
+	for _, r := range revocations() {
+		key := s.create(t, r.name, nil)
+		s.wantLive(t, key, suiteStart(), true, "before: "+r.name)
+		r.take(t, s.World)
+		s.wantLive(t, key, suiteStart(), false, r.name)
+		r.back(t, s.World)
+		s.wantLive(t, key, suiteStart(), false, r.name+", and given back: the mark stays")
+	}
+}
+
+func checkOthers(t *testing.T, s *suite) {
+	other := s.create(t, "other", func(n *sso.NewSession) { n.Tenant = suiteOther })
+	s.PutAccount(t, suiteTenant, suiteApp, "li.si", suiteAccount())
+	colleague := s.create(t, "colleague", func(n *sso.NewSession) { n.User = "li.si" })
+	for _, r := range revocations()[:3] {
+		r.take(t, s.World)
+		s.wantLive(t, colleague, suiteStart(), true, "a colleague, "+r.name)
+	}
+	for _, r := range revocations() {
+		r.take(t, s.World)
+		s.wantLive(t, other, suiteStart(), true, "the same name in another tenant, "+r.name)
+	}
+}
+
+func checkAgain(t *testing.T, s *suite) {
+	for _, r := range revocations() {
+		r.take(t, s.World)
+		r.back(t, s.World)
+		s.wantLive(t, s.create(t, r.name, nil), suiteStart(), true, "signed in after: "+r.name+", and back")
+	}
+}
+
+func checkChanges(t *testing.T, s *suite) {
+	key := s.create(t, "a", nil)
+	changed := sso.Account{Status: sso.AccountActive, Role: sso.RoleUser, Profile: sso.Profile{Name: "张三丰"}}
+	s.PutAccount(t, suiteTenant, suiteApp, suiteUser, changed)
+	s.PutCredential(t, suiteTenant, sso.Credential{App: suiteApp, ClientID: "client", Secret: "rotated", Live: true})
+	s.PutTenant(t, sso.Tenant{ID: suiteTenant, Code: "code-t-one", Name: "new name", Domain: "https://new.example", Live: true})
+	got, err := s.Decide(t.Context(), key, suiteStart())
+	if err != nil {
+		t.Fatalf("Decide after harmless changes = %v", err)
+	}
+	if got.Account.Role != sso.RoleUser || got.Account.Name != "张三丰" || got.TenantName != "new name" {
+		t.Errorf("Decide = %+v, want the account and the tenant as synced now", got)
+	}
+}
+
+func checkProvisional(t *testing.T, s *suite) {
+	const newcomer sso.UserName = "wang.wu"
+	stranger := s.create(t, "stranger", func(n *sso.NewSession) { n.User = newcomer })
+	s.wantLive(t, stranger, suiteStart(), false, "unknown account, not provisional")
+	key := s.create(t, "jit", func(n *sso.NewSession) { n.User, n.Provisional = newcomer, true })
+	got, err := s.Decide(t.Context(), key, suiteStart())
+	if err != nil || got.Account.Status != sso.AccountUnknown || !got.Provisional {
+		t.Fatalf("Decide(provisional) = %+v, %v, want a live session of an unknown account", got, err)
+	}
+	s.PutAccount(t, suiteTenant, suiteApp, newcomer, suiteAccount())
+	s.wantLive(t, key, suiteStart(), true, "provisional, the account has arrived")
+	gone := suiteAccount()
+	gone.Status = sso.AccountRemoved
+	s.PutAccount(t, suiteTenant, suiteApp, newcomer, gone)
+	s.wantLive(t, key, suiteStart(), false, "provisional, the account was removed")
+}
+
+func checkConcurrent(t *testing.T, s *suite) {
+	keys := make([]sso.SessionKey, 8)
+	for i := range keys {
+		keys[i] = s.create(t, string(rune('a'+i)), nil)
+	}
+	var wg sync.WaitGroup
+	for _, key := range keys {
+		wg.Go(func() {
+			for i := range 20 {
+				if _, err := s.Decide(t.Context(), key, suiteStart()); err != nil {
+					t.Errorf("Decide = %v", err)
+				}
+				if err := s.TouchSession(t.Context(), key, suiteStart().Add(time.Duration(i)*time.Minute)); err != nil {
+					t.Errorf("TouchSession = %v", err)
+				}
+			}
+			if err := s.EndSession(t.Context(), key); err != nil {
+				t.Errorf("EndSession = %v", err)
+			}
+		})
+	}
+	wg.Wait()
+}
