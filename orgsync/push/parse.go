@@ -162,10 +162,10 @@ func (p *parser) element(depth int) error { return p.value(depth) }
 
 func (p *parser) member(depth int) error {
 	var err error
-	switch c := p.peek(); {
-	case c == '"':
+	switch p.peek() {
+	case '"':
 		err = p.quoted()
-	case c == '\'':
+	case '\'':
 		err = p.single()
 	default:
 		err = p.bareName()

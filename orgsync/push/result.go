@@ -40,10 +40,10 @@ func table() []row {
 		{orgsync.ErrReplay, Result{"000002", "param is invalid: x-nonce was used before"}, "the nonce came before, with another body"},
 		{orgsync.ErrInvalid, Result{"000002", "param is invalid"}, "a header or field is missing, malformed or outside the time window; the text names it"},
 		{orgsync.ErrNotFound, Result{"000003", "instance is invalid"}, "there is no such instance; the sync interfaces never answer this"},
-		{orgsync.ErrSecret, Result{"000101", "something wrong with appSecret"}, "no configured private key opens `clientSecret`"},
 		{ErrNotServed, Result{codeInternal, "other inner error: interface is not served here"}, "a base (lifecycle) interface was called and no product stands behind it"},
 		{orgsync.ErrUnavailable, Result{codeInternal, "other inner error"}, "the database does not answer; send it again"},
 		{orgsync.ErrRejected, Result{codeInternal, "other inner error"}, "a fault of ours"},
+		{orgsync.ErrSecret, Result{"000101", "something wrong with appSecret"}, "no configured private key opens `clientSecret`"},
 	}
 }
 

@@ -1,0 +1,16 @@
+package push
+
+// TableRow is a row of the result table, for the test that holds it against the page.
+type TableRow struct {
+	Result Result
+	When   string
+}
+
+// TableRows returns the result table.
+func TableRows() []TableRow {
+	var rows []TableRow
+	for _, r := range table() {
+		rows = append(rows, TableRow{r.result, r.when})
+	}
+	return rows
+}
