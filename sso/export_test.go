@@ -1,0 +1,76 @@
+package sso
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+// The private doors of the tests.
+
+// ReturnPath is returnPath.
+func ReturnPath(text string, publicURL *url.URL) (string, bool) { return returnPath(text, publicURL) }
+
+// EncodeHeader is encodeHeader.
+func EncodeHeader(value string) string { return encodeHeader(value) }
+
+// IsIdentityName is isIdentityName.
+func IsIdentityName(name string) bool { return isIdentityName(name) }
+
+// IsPageLoad is isPageLoad.
+func IsPageLoad(method string, h http.Header) bool { return isPageLoad(method, h) }
+
+// MayDial judges an address as the dialer does.
+func MayDial(s Settings, address string) error { return guardOf(&s).control("tcp", address, nil) }
+
+// Claims is what an auth centre says.
+type Claims = claims
+
+// DecodeClaims is decodeClaims.
+func DecodeClaims(body []byte) (Claims, error) { return decodeClaims(body) }
+
+// Identify returns what identify makes of claims.
+func Identify(c Claims, tenant TenantID) (UserName, Role, Profile, error) {
+	v, err := identify(c, tenant)
+	return v.User, v.Role, v.Profile, err
+}
+
+// LowerRole is lowerRole.
+func LowerRole(a, b Role) Role { return lowerRole(a, b) }
+
+// Admit returns the name of admit's verdict.
+func Admit(t Tenant, c Credential, a Account, unknownUser string, allowTest bool) string {
+	return admit(t, c, a, unknownUser, allowTest).String()
+}
+
+// OutcomeStatus is the status an error is answered with; 500 has no row.
+func OutcomeStatus(err error) int { return outcomeOf(err).status }
+
+// OpenAttempt opens a sealed attempt as findAttempt does, and reports whether that is one.
+func OpenAttempt(rp *RelyingParty, state, sealed string) bool {
+	r := &http.Request{Header: http.Header{}}
+	r.AddCookie(&http.Cookie{Name: rp.cookies.attemptName(state), Value: sealed})
+	_, err := rp.findAttempt(r, state)
+	return err == nil
+}
+
+// SealAttempt seals an attempt.
+func SealAttempt(rp *RelyingParty, state string, now time.Time) string {
+	sealed, err := rp.sealer.seal(rp.cookies.attemptName(state), attempt{State: state, Started: now.Unix()})
+	if err != nil {
+		panic(err)
+	}
+	return sealed
+}
+
+// ClientAddr is the address failures are counted for.
+func ClientAddr(rp *RelyingParty, r *http.Request) netip.Addr { return rp.clientAddr(r) }
+
+// CheckIDToken is checkIDToken.
+func CheckIDToken(c Claims, audience []string, clientID, nonce, policy string, now time.Time) error {
+	return checkIDToken(c, audience, clientID, nonce, policy, now)
+}
+
+// JoinClaims is joinClaims.
+func JoinClaims(idToken, info Claims) (Claims, error) { return joinClaims(idToken, info) }
