@@ -230,16 +230,6 @@ func (tx *memoryTx) Parked(ids []string) (map[string]orgsync.ParkedChange, error
 	return found, tx.check()
 }
 
-func (tx *memoryTx) ParkedFor(i orgsync.InstanceID, reason string) ([]orgsync.ParkedChange, error) {
-	var found []orgsync.ParkedChange
-	for _, c := range sorted(tx.s.parked, func(a, b orgsync.ParkedChange) int { return cmp.Compare(a.ID, b.ID) }) {
-		if c.Instance == i && c.Reason == reason {
-			found = append(found, c)
-		}
-	}
-	return found, tx.check()
-}
-
 func (tx *memoryTx) Park(changes []orgsync.ParkedChange) error {
 	for _, c := range changes {
 		set(tx, tx.s.parked, c.ID, c)
