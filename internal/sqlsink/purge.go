@@ -1,0 +1,134 @@
+package sqlsink
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/kitbridge/kitbridge/orgsync"
+)
+
+// Purge deletes what was removed longer than PurgeAfter ago: the rows of users with
+// their grants, and of tenants of whom nothing else is left. A row that a foreign key
+// of the product's holds stays, disabled. It returns how many users and tenants went,
+// also when it fails in the middle. Call it as often as you like.
+func (s *Sink) Purge(ctx context.Context) (int, error) {
+	sc, err := s.schema(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("sql sink %s: purge: %w", s.cfg.Name, err)
+	}
+	gone := 0
+	for _, query := range []string{sc.expiredUsers(), sc.expiredTenants()} {
+		n, err := s.purge(ctx, sc, query)
+		gone += n
+		if f, ok := errors.AsType[*fault](err); ok && f.stale {
+			s.forget()
+		}
+		if err != nil {
+			return gone, fmt.Errorf("sql sink %s: purge: %w", s.cfg.Name, err)
+		}
+	}
+	return gone, nil
+}
+
+// expired names a row that may go; user is empty for the tenant itself.
+type expired struct{ tenant, user string }
+
+func (e *expired) dest() []any { return []any{&e.tenant, &e.user} }
+
+// expiredUsers and expiredTenants take a time and the last row of the page before.
+func (s schema) expiredUsers() string {
+	tenant, user := s.quoted("tenant_id"), s.quoted("user_name")
+	return s.bind(fmt.Sprintf("SELECT %[1]s, %[2]s FROM %[3]s WHERE %[4]s <= ? AND %[5]s = FALSE AND (%[1]s > ? OR (%[1]s = ? AND %[2]s > ?)) ORDER BY %[1]s, %[2]s LIMIT %[6]d",
+		tenant, user, s.name(userTable), s.quoted("removed_at"), s.quoted("enabled"), batch))
+}
+
+func (s schema) expiredTenants() string {
+	tenant := s.quoted("tenant_id")
+	return s.bind(fmt.Sprintf("SELECT t.%[1]s, '' FROM %[2]s AS t WHERE t.%[3]s <= ? AND t.%[4]s = FALSE AND (t.%[1]s > ? OR (t.%[1]s = ? AND '' > ?))"+
+		" AND NOT EXISTS (SELECT 1 FROM %[5]s AS u WHERE u.%[1]s = t.%[1]s) AND NOT EXISTS (SELECT 1 FROM %[6]s AS d WHERE d.%[1]s = t.%[1]s)"+
+		" ORDER BY t.%[1]s LIMIT %[7]d",
+		tenant, s.name(tenantTable), s.quoted("updated_at"), s.quoted("active"), s.name(userTable), s.name(departmentTable), batch))
+}
+
+// purge works off one query page by page, so that rows that must stay do not keep it
+// from those behind them.
+func (s *Sink) purge(ctx context.Context, sc schema, query string) (int, error) {
+	cutoff := momentOf(s.cfg.Now().Add(-s.cfg.PurgeAfter))
+	gone, last := 0, expired{}
+	for {
+		page, err := list[expired](ctx, s.db, query, []any{cutoff, last.tenant, last.tenant, last.user})
+		if err != nil || len(page) == 0 {
+			return gone, err
+		}
+		last = page[len(page)-1]
+		for len(page) > 0 {
+			n := 1
+			for n < len(page) && page[n].tenant == page[0].tenant {
+				n++
+			}
+			deleted, err := s.purgeTenant(ctx, sc, page[:n], cutoff)
+			gone += deleted
+			if err != nil {
+				return gone, err
+			}
+			page = page[n:]
+		}
+	}
+}
+
+// purgeTenant deletes rows of one tenant that are still expired under the lock.
+func (s *Sink) purgeTenant(ctx context.Context, sc schema, rows []expired, cutoff moment) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	tenant := orgsync.TenantID(rows[0].tenant)
+	keys := make([]orgsync.Key, len(rows))
+	for n, r := range rows {
+		keys[n] = orgsync.Key{Kind: orgsync.TenantKey}
+		if r.user != "" {
+			keys[n] = orgsync.Key{Kind: orgsync.UserKey, ID: r.user}
+		}
+	}
+	gone := 0
+	err := s.inTx(ctx, sc, func(tx *sql.Tx) error {
+		lastSeq, err := s.lock(ctx, sc, tx)
+		if err != nil {
+			return err
+		}
+		have, err := sc.read(ctx, tx, tenant, keys)
+		if err != nil {
+			return err
+		}
+		var changes []change
+		for _, k := range keys {
+			if mayGo(have[k], cutoff) {
+				changes = append(changes, change{key: k, steps: diff(have[k], nil)})
+			}
+		}
+		results, err := s.carryOut(ctx, sc, tx, tenant, changes, lastSeq)
+		for _, r := range results {
+			if r.Err == nil {
+				gone++
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return gone, nil
+}
+
+// mayGo says whether rows that were expired when they were listed still are.
+func mayGo(have []row, cutoff moment) bool {
+	for _, r := range have {
+		switch r := r.(type) {
+		case userRow:
+			return !r.Enabled && r.RemovedAt != "" && r.RemovedAt <= cutoff
+		case tenantRow:
+			return !r.Active
+		}
+	}
+	return false
+}

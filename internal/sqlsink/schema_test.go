@@ -1,0 +1,148 @@
+package sqlsink_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/kitbridge/kitbridge/internal/peers"
+	"github.com/kitbridge/kitbridge/internal/sqlsink"
+	"github.com/kitbridge/kitbridge/orgsync"
+)
+
+func testForeign(t *testing.T, p product) {
+	p.exec(t, "CREATE TABLE kit_notes (id INTEGER PRIMARY KEY, note VARCHAR(20))")
+	p.exec(t, "INSERT INTO kit_notes VALUES (1, 'mine')")
+	v := newState()
+	s := newSink(t, p)
+	converge(t, s, v, v.user("li"), v.department("rd", "研发部", ""))
+	p.exec(t, "ALTER TABLE kit_user ADD COLUMN avatar VARCHAR(20) NULL")
+	p.exec(t, "UPDATE kit_user SET avatar = 'cat.png'")
+	text := p.keyType()
+	p.exec(t, "CREATE TABLE orders (id INTEGER PRIMARY KEY, tenant "+text+", dept "+text+", FOREIGN KEY (tenant, dept) REFERENCES kit_department (tenant_id, org_code))")
+	p.exec(t, "INSERT INTO orders VALUES (1, '"+tenantID+"', 'rd')")
+	converge(t, s, v, v.user("li", "position", "boss"), v.user("wang"))
+	p.want(t, "SELECT user_name, position, avatar FROM kit_user ORDER BY user_name", "li|boss|cat.png", "wang||NULL")
+	p.want(t, "SELECT note FROM kit_notes", "mine")
+
+	results, err := s.Converge(t.Context(), v, []orgsync.Key{v.drop("rd"), v.user("zhao")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := resultOf(t, results, departmentKey("rd")).Err; !errors.Is(got, orgsync.ErrRejected) || !strings.Contains(got.Error(), "foreign key") {
+		t.Errorf("delete a department with orders: %v, want ErrRejected that names the foreign key", got)
+	}
+	p.want(t, "SELECT count(*) FROM kit_user", "3")
+	p.want(t, "SELECT count(*) FROM kit_department", "1")
+}
+
+func testOwner(t *testing.T, p product) {
+	v := newState()
+	converge(t, newSink(t, p), v, v.keys()...)
+	other := newSink(t, p, func(c *sqlsink.Config) { c.Owner = "bridge-2" })
+	_, err := other.Converge(t.Context(), v, []orgsync.Key{v.user("li")})
+	for _, word := range []string{"bridge-1", "bridge-2", "--take-over"} {
+		if !errors.Is(err, orgsync.ErrUnavailable) || !strings.Contains(err.Error(), word) {
+			t.Errorf("another bridge's Converge = %v, want ErrUnavailable that says %s", err, word)
+		}
+	}
+	p.want(t, "SELECT * FROM kit_user")
+
+	// Tables that only look like ours are not touched.
+	p.exec(t, "DROP TABLE kit_meta")
+	_, err = newSink(t, p).Converge(t.Context(), v, v.keys())
+	if !errors.Is(err, orgsync.ErrUnavailable) || !strings.Contains(err.Error(), "choose another prefix") {
+		t.Errorf("without kit_meta Converge = %v, want ErrUnavailable", err)
+	}
+	p.want(t, "SELECT * FROM kit_user")
+}
+
+func testVerify(t *testing.T, p product) {
+	v := newState()
+	verify := newSink(t, p, func(c *sqlsink.Config) { c.Verify = true })
+	fails := func(words ...string) {
+		t.Helper()
+		results, err := verify.Converge(t.Context(), v, v.keys())
+		if !errors.Is(err, orgsync.ErrUnavailable) || len(results) != 0 {
+			t.Fatalf("Converge = %v, %v, want ErrUnavailable", results, err)
+		}
+		for _, w := range words {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("Converge = %v, want %q in it", err, w)
+			}
+		}
+	}
+	if p.dial == sqlsink.SQLite {
+		p.exec(t, "CREATE TABLE orders (id INTEGER)") // the file exists
+	}
+	fails("kit_user is missing", "CREATE TABLE", "kit_change")
+	ddl, err := sqlsink.DDL(p.dial, "kit_")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range ddl {
+		p.exec(t, statement)
+	}
+	p.exec(t, "ALTER TABLE kit_user DROP COLUMN email")
+	fails("kit_user.email is missing", "ALTER TABLE", "ADD COLUMN")
+	p.exec(t, "DROP TABLE kit_user")
+	for _, statement := range ddl {
+		p.exec(t, statement) // once more does no harm
+	}
+	if p.dial == sqlsink.MariaDB {
+		p.exec(t, "ALTER TABLE kit_user MODIFY user_name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL")
+		fails("kit_user.user_name", "utf8mb4_general_ci", "utf8mb4_nopad_bin")
+		p.exec(t, "ALTER TABLE kit_user MODIFY user_name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL")
+	}
+	converge(t, verify, v, v.keys()...)
+	// Tables that go away later are noticed, and that they are back too.
+	p.exec(t, "ALTER TABLE kit_tenant RENAME TO away")
+	if _, err := verify.Converge(t.Context(), v, v.keys()); !errors.Is(err, orgsync.ErrUnavailable) {
+		t.Errorf("Converge without kit_tenant = %v, want ErrUnavailable", err)
+	}
+	fails("kit_tenant is missing")
+	p.exec(t, "ALTER TABLE away RENAME TO kit_tenant")
+	converge(t, verify, v, v.keys()...)
+}
+
+func testManage(t *testing.T, p product) {
+	v := newState()
+	v.bind()
+	converge(t, newSink(t, p), v, v.keys()...)
+	p.exec(t, "ALTER TABLE kit_department DROP COLUMN path")
+	p.exec(t, "ALTER TABLE kit_user DROP COLUMN updated_at")
+	p.exec(t, "DROP TABLE kit_grant")
+	converge(t, newSink(t, p), v, v.keys()...)
+	p.want(t, "SELECT path FROM kit_department WHERE org_code = 'rd'", "/hq/rd/")
+	p.want(t, "SELECT count(*) FROM kit_grant", "40")
+}
+
+func testTenants(t *testing.T, p product) {
+	v := newState()
+	converge(t, newSink(t, p, func(c *sqlsink.Config) { c.Tenants = []string{"other"} }), v, v.keys()...)
+	if _, err := p.db.ExecContext(t.Context(), "DELETE FROM kit_tenant"); err == nil {
+		t.Error("tables were made for a tenant that the sink may not hold")
+	}
+	v.tenant.Announced = false
+	s := newSink(t, p, func(c *sqlsink.Config) { c.Tenants = []string{"other", "huawei"} })
+	converge(t, s, v, v.keys()...)
+	v.tenant.Announced = true
+	converge(t, s, v, v.keys()...)
+	p.want(t, "SELECT tenant_id FROM kit_tenant", tenantID)
+}
+
+func testServerDown(t *testing.T, server *peers.DatabaseServer, p product) {
+	v := newState()
+	s := newSink(t, p)
+	converge(t, s, v, v.keys()...)
+	if err := p.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server.Stop()
+	results, err := s.Converge(t.Context(), v, []orgsync.Key{v.user("li")})
+	if !errors.Is(err, orgsync.ErrUnavailable) || len(results) != 0 || strings.Contains(err.Error(), peers.DatabasePassword) {
+		t.Errorf("Converge without a server = %v, %v, want ErrUnavailable", results, err)
+	}
+	server.Start()
+	converge(t, s, v, userKey("li"))
+}
