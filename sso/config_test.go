@@ -228,26 +228,29 @@ func TestKeyRing(t *testing.T) {
 	}
 }
 
+// FuzzAttemptCookie: nothing a stranger makes up is opened, and neither is ours with anything changed.
 func FuzzAttemptCookie(f *testing.F) {
 	now := time.Now()
 	rp := newRP(f, config(f, newMemory(), func() time.Time { return now }))
 	state := strings.Repeat("a", 64)
-	good := sso.SealAttempt(rp, state, now)
-	f.Add(good)
-	f.Add("")
-	f.Add(good[:len(good)-1])
-	f.Add(strings.Repeat("A", 5000))
-	plain, err := base64.RawURLEncoding.DecodeString(good)
+	good, err := base64.RawURLEncoding.DecodeString(sso.SealAttempt(rp, state, now))
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, sealed string) {
-		if !sso.OpenAttempt(rp, state, sealed) {
-			return
+	f.Add("", uint(0), byte(1))
+	f.Add("AAAA", uint(12), byte(0x80))
+	f.Add(strings.Repeat("A", 5000), uint(40), byte(0))
+	f.Fuzz(func(t *testing.T, made string, at uint, change byte) {
+		if sso.OpenAttempt(rp, state, made) {
+			t.Fatalf("a cookie that is not ours was opened: %q", made)
 		}
-		// Base64 has spare bits at the end; the sealed bytes themselves must be ours.
-		if got, err := base64.RawURLEncoding.DecodeString(sealed); err != nil || !bytes.Equal(got, plain) {
-			t.Fatalf("a cookie that is not ours was opened: %q", sealed)
+		bent := bytes.Clone(good)
+		bent[at%uint(len(bent))] ^= change
+		if change == 0 {
+			bent = bent[:at%uint(len(bent))]
+		}
+		if sso.OpenAttempt(rp, state, base64.RawURLEncoding.EncodeToString(bent)) {
+			t.Fatalf("a cookie with byte %d changed by %#x was opened", at, change)
 		}
 	})
 }
@@ -277,16 +280,20 @@ func TestAssertion(t *testing.T) {
 	if len(keys.Keys) != 1 || keys.Keys[0].Kid != header.Kid || header.Alg != "ES256" {
 		t.Fatalf("header %+v, keys %+v", header, keys)
 	}
-	number := func(text string) *big.Int {
-		b, err := base64.RawURLEncoding.DecodeString(text)
-		if err != nil {
-			t.Fatal(err)
+	point := []byte{4}
+	for _, coordinate := range []string{keys.Keys[0].X, keys.Keys[0].Y} {
+		b, err := base64.RawURLEncoding.DecodeString(coordinate)
+		if err != nil || len(b) != 32 {
+			t.Fatalf("coordinate of %d bytes, %v", len(b), err)
 		}
-		return new(big.Int).SetBytes(b)
+		point = append(point, b...)
+	}
+	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+	if err != nil {
+		t.Fatal(err)
 	}
 	signature, _ := base64.RawURLEncoding.DecodeString(parts[2])
 	digest := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
-	key := &ecdsa.PublicKey{Curve: elliptic.P256(), X: number(keys.Keys[0].X), Y: number(keys.Keys[0].Y)}
 	if !ecdsa.Verify(key, digest[:], new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])) {
 		t.Error("the signature does not verify")
 	}
