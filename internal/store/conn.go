@@ -1,0 +1,227 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// conn runs statements, each prepared once. Exec and query texts are constants, so the
+// cache is as large as the program is.
+type conn interface {
+	exec(ctx context.Context, query string, args ...any) (int64, error)
+	query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+var errClosed = errors.New("the database is closed")
+
+// writer is the one connection that writes, so that transactions of this process wait
+// in Go and not in the database's busy loop.
+type writer struct {
+	db    *sql.DB
+	token chan struct{} // holds one token; who has it owns the rest
+	over  chan struct{} // closed when the writer is
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+	soft  bool // the connection is set not to wait for the disk
+}
+
+func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
+	c, err := db.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	w := &writer{db: db, token: make(chan struct{}, 1), over: make(chan struct{}), conn: c, stmts: map[string]*sql.Stmt{}}
+	w.token <- struct{}{}
+	return w, nil
+}
+
+func (w *writer) close() error {
+	<-w.token // for good
+	close(w.over)
+	errs := make([]error, 0, len(w.stmts)+2)
+	for _, stmt := range w.stmts {
+		errs = append(errs, stmt.Close())
+	}
+	return errors.Join(append(errs, w.conn.Close(), w.db.Close())...)
+}
+
+// durable transactions are on the disk when they return. soft ones survive a crash of
+// the process, but a power loss may take back the last of them.
+type durability bool
+
+const (
+	durable durability = true
+	soft    durability = false
+)
+
+// inTx runs fn in one transaction. Once it has begun the caller's going away does not
+// undo it.
+func (w *writer) inTx(ctx context.Context, d durability, fn func(ctx context.Context, c conn) error) (err error) {
+	select {
+	case <-w.token:
+	case <-w.over:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { w.token <- struct{}{} }()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	if err := w.setDurability(ctx, d); err != nil {
+		return err
+	}
+	if _, err := w.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	committed := false
+	defer func() {
+		if committed {
+			return
+		}
+		// An error, or a panic of fn: nothing of it stays.
+		if _, failed := w.exec(ctx, "ROLLBACK"); failed != nil && err != nil {
+			err = errors.Join(err, fmt.Errorf("roll back: %w", failed))
+		}
+	}()
+	if err := fn(ctx, w); err != nil {
+		return err
+	}
+	if _, err := w.exec(ctx, "COMMIT"); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	committed = true
+	return nil
+}
+
+func (w *writer) setDurability(ctx context.Context, d durability) error {
+	if w.soft == (d == soft) {
+		return nil
+	}
+	query := "PRAGMA synchronous = FULL"
+	if d == soft {
+		query = "PRAGMA synchronous = NORMAL"
+	}
+	if _, err := w.conn.ExecContext(ctx, query); err != nil {
+		return fmt.Errorf("set durability: %w", err)
+	}
+	w.soft = d == soft
+	return nil
+}
+
+func (w *writer) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s, ok := w.stmts[query]; ok {
+		return s, nil
+	}
+	s, err := w.conn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	w.stmts[query] = s
+	return s, nil
+}
+
+func (w *writer) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	s, err := w.stmt(ctx, query) //nolint:sqlclosecheck // kept until close
+	if err != nil {
+		return 0, err
+	}
+	r, err := s.ExecContext(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+func (w *writer) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s, err := w.stmt(ctx, query) //nolint:sqlclosecheck // kept until close
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
+}
+
+// reader is the pool that reads. Each statement sees the last commit before it began.
+type reader struct {
+	db *sql.DB
+	mu sync.RWMutex
+	// stmts stands under mu.
+	stmts map[string]*sql.Stmt
+}
+
+func newReader(db *sql.DB) *reader { return &reader{db: db, stmts: map[string]*sql.Stmt{}} }
+
+func (r *reader) close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	errs := make([]error, 0, len(r.stmts)+1)
+	for _, stmt := range r.stmts {
+		errs = append(errs, stmt.Close())
+	}
+	return errors.Join(append(errs, r.db.Close())...)
+}
+
+func (r *reader) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	r.mu.RLock()
+	s, ok := r.stmts[query]
+	r.mu.RUnlock()
+	if ok {
+		return s, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s, ok := r.stmts[query]; ok {
+		return s, nil
+	}
+	// Not the caller's context: the statement outlives the call.
+	s, err := r.db.PrepareContext(context.WithoutCancel(ctx), query) //nolint:sqlclosecheck // kept until close
+	if err != nil {
+		return nil, err
+	}
+	r.stmts[query] = s
+	return s, nil
+}
+
+func (r *reader) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s, err := r.stmt(ctx, query) //nolint:sqlclosecheck // kept until close
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
+}
+
+// row scans the one row of a query, or returns sql.ErrNoRows.
+func (r *reader) row(ctx context.Context, query string, args []any, into ...any) error {
+	s, err := r.stmt(ctx, query) //nolint:sqlclosecheck // kept until close
+	if err != nil {
+		return err
+	}
+	return s.QueryRowContext(ctx, args...).Scan(into...)
+}
+
+// querier is what reads: a transaction or the pool.
+type querier interface {
+	query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// collect runs a query and scans its rows.
+func collect[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, error), query string, args ...any) (_ []T, err error) {
+	rows, err := q.query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	var found []T
+	for rows.Next() {
+		item, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, item)
+	}
+	return found, rows.Err()
+}

@@ -1,0 +1,108 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/kitbridge/kitbridge/orgsync"
+)
+
+const (
+	// A tenant that was not announced has no lanes, so nobody owes anything of it.
+	openLanes = `INSERT INTO lane (sink, scope, due, lease, lease_until)
+	SELECT s.id, t.scope, 0, 0, 0 FROM tenant t CROSS JOIN sink s WHERE t.scope = ? AND t.announced = 1
+	ON CONFLICT (sink, scope) DO UPDATE SET due = 0`
+	// What was tried and failed is due again: the data is another now.
+	markDirty = `INSERT INTO dirty (lane, kind, item, urgency, next_try, revision, attempts, since, reason)
+	SELECT l.id, CAST(k.value ->> 'k' AS INTEGER), k.value ->> 'i', CAST(k.value ->> 'u' AS INTEGER), 0, 1, 0, ?, ''
+	FROM lane l CROSS JOIN json_each(?) k WHERE l.scope = ?
+	ON CONFLICT (lane, kind, item) DO UPDATE SET
+	urgency = min(urgency, excluded.urgency), next_try = 0, revision = revision + 1, attempts = 0,
+	since = CASE next_try WHEN ? THEN excluded.since ELSE since END, reason = ''`
+
+	selectSinks = "SELECT name FROM sink"
+	insertSink  = "INSERT INTO sink (name) VALUES (?) RETURNING id"
+	deleteSink  = "DELETE FROM sink WHERE name = ?"
+
+	openAllLanes = `INSERT INTO lane (sink, scope, due, lease, lease_until)
+	SELECT ?, t.scope, 0, 0, 0 FROM tenant t JOIN scope c ON c.id = t.scope WHERE c.realm = 0 AND t.announced = 1`
+	// The numbers are those of orgsync: kinds of keys, urgencies, StatusEnabled.
+	oweAll = `INSERT INTO dirty (lane, kind, item, urgency, next_try, revision, attempts, since, reason)
+	SELECT l.id, o.kind, o.item, o.urgency, 0, 1, 0, ?, '' FROM lane l JOIN (
+	SELECT t.scope AS scope, 1 AS kind, '' AS item, CASE t.active WHEN 1 THEN 1 ELSE 0 END AS urgency FROM tenant t
+	UNION ALL
+	SELECT d.scope, 2, d.code, CASE d.live WHEN 1 THEN 2 ELSE 4 END FROM department d
+	UNION ALL
+	SELECT u.scope, 3, u.user_name, CASE u.status WHEN 1 THEN 3 ELSE 0 END FROM user_state u
+	) o ON o.scope = l.scope WHERE l.sink = ?`
+)
+
+// dirtyRow is a row of the parameter of markDirty.
+type dirtyRow struct {
+	Kind    orgsync.KeyKind `json:"k"`
+	Item    string          `json:"i"`
+	Urgency orgsync.Urgency `json:"u"`
+}
+
+func (tx *tx) MarkDirty(keys []orgsync.DirtyKey) error {
+	if tx.scope.Realm != orgsync.Production || len(keys) == 0 {
+		return nil
+	}
+	rows := make([]dirtyRow, len(keys))
+	for n, k := range keys {
+		rows[n] = dirtyRow{k.Kind, k.ID, k.Urgency}
+	}
+	list, err := json.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.c.exec(tx.ctx, openLanes, tx.id); err != nil {
+		return fmt.Errorf("open lanes: %w", err)
+	}
+	if _, err := tx.c.exec(tx.ctx, markDirty, tx.s.now().UnixMilli(), string(list), tx.id, int64(never)); err != nil {
+		return fmt.Errorf("mark dirty: %w", err)
+	}
+	return nil
+}
+
+// OpenSinks implements [orgsync.Lanes].
+func (s *Store) OpenSinks(ctx context.Context, names []string) error {
+	return s.writer.inTx(ctx, durable, func(ctx context.Context, c conn) error {
+		have, err := collect(ctx, c, scanText, selectSinks)
+		if err != nil {
+			return fmt.Errorf("read sinks: %w", err)
+		}
+		for _, name := range have {
+			if slices.Contains(names, name) {
+				continue
+			}
+			if _, err := c.exec(ctx, deleteSink, name); err != nil {
+				return fmt.Errorf("forget sink %s: %w", name, err)
+			}
+		}
+		for _, name := range names {
+			if slices.Contains(have, name) {
+				continue
+			}
+			if err := s.openSink(ctx, c, name); err != nil {
+				return fmt.Errorf("open sink %s: %w", name, err)
+			}
+		}
+		return nil
+	})
+}
+
+// openSink makes a new sink owe everything there is.
+func (s *Store) openSink(ctx context.Context, c conn, name string) error {
+	id, err := one(collect(ctx, c, scanNumber, insertSink, name))
+	if err != nil {
+		return err
+	}
+	if _, err := c.exec(ctx, openAllLanes, id); err != nil {
+		return err
+	}
+	_, err = c.exec(ctx, oweAll, s.now().UnixMilli(), id)
+	return err
+}
