@@ -383,7 +383,7 @@ func TestOverTheWire(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.ContentLength = 100 << 20
-	r.Header.Set("Expect", "100-continue")
+	r.Header.Set("Expect", "100-continue") // as curl does with a body of this size
 	client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}, Timeout: time.Minute}
 	response, err := client.Do(r)
 	if err != nil {
@@ -415,6 +415,7 @@ func TestNothingLeaks(t *testing.T) {
 			`{"tenantId":"t","appId":"a","clientId":"c","clientSecret":"` + ciphertext + `","flag":1}`,
 			`{"tenantId":"t","appId":"a","clientId":"c","clientSecret":"bWFyay1zZWNyZXQ","flag":1}`,
 			`{"tenantId":"t","appId":"a","clientId":"c","clientSecret":["bWFyay1zZWNyZXQ"],"flag":1}`,
+			`{"tenantId":"t","appId":"a","clientId":"c","clientSecret":"` + ciphertext + `","flag":1,"testFlag":9}`,
 			`{"clientSecret":"bWFyay1zZWNyZXQ"`,
 		},
 	}

@@ -15,10 +15,6 @@ import (
 	"github.com/kitbridge/kitbridge/orgsync"
 )
 
-// maxCiphertext is the longest text that is tried, in bytes: thrice the hex form under a
-// key of 16384 bits.
-const maxCiphertext = 3 * 4096
-
 // Opener decrypts the client secret of an applicationSync. The access guide, page
 // applicationSync, says RSA with OAEP padding under the vendor's public key of at least
 // 3072 bits, but neither the digests nor how the ciphertext becomes text; so every form
@@ -69,9 +65,6 @@ func decrypt(key *rsa.PrivateKey, ciphertext []byte) ([]byte, bool) {
 // ciphertextForms returns the bytes that the text may stand for: base64 of either
 // alphabet with or without padding, or hex; percent-encoded or broken into lines.
 func ciphertextForms(s string) [][]byte {
-	if len(s) > maxCiphertext {
-		return nil
-	}
 	if strings.Contains(s, "%") {
 		// A path, not a query: the plus sign is a digit of base64.
 		if unescaped, err := url.PathUnescape(s); err == nil {
