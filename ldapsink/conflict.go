@@ -1,0 +1,42 @@
+package ldapsink
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/kitbridge/kitbridge/orgsync"
+)
+
+// conflictError is a want that the plan left out.
+type conflictError struct{ Conflict }
+
+// Error says what is in the way and what to do.
+func (e *conflictError) Error() string {
+	switch {
+	case e.Kind == NameTaken && e.By == (EntryID{}):
+		return fmt.Sprintf("%s: the entry exists and is not ours; run kitbridge reconcile --adopt, or move it", e.DN)
+	case e.Kind == NameTaken:
+		return fmt.Sprintf("%s: folds to %s %q, which has the entry", e.DN, e.By.Kind, e.By.Name)
+	case e.Kind == ParentMissing:
+		return fmt.Sprintf("%s: not there, so nothing can stand below it", e.DN)
+	case e.Kind == ParentBelow:
+		return fmt.Sprintf("%s: stands below the entry that is to stand below it", e.DN)
+	case e.By == (EntryID{}):
+		return fmt.Sprintf("%s: an entry of others; what it stands below is kept until it is gone", e.DN)
+	default:
+		return fmt.Sprintf("%s: still stands below the entry that is to go", e.DN)
+	}
+}
+
+// Is makes the conflicts rejections that only a person or other data can end. What hangs on
+// another key of ours is tried again.
+func (e *conflictError) Is(target error) bool {
+	foreign := e.By == (EntryID{})
+	return target == orgsync.ErrRejected &&
+		(e.Kind == NameTaken || e.Kind == ChildrenStay && foreign)
+}
+
+func compareIDs(a, b EntryID) int {
+	return cmp.Or(cmp.Compare(a.Kind.rank(), b.Kind.rank()), strings.Compare(a.Name, b.Name))
+}

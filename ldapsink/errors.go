@@ -1,0 +1,184 @@
+package ldapsink
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/kitbridge/kitbridge/orgsync"
+)
+
+// OperationError is a request that the directory did not carry out. It is an
+// [orgsync.ErrUnavailable] if the directory did not answer or is overloaded, and an
+// [orgsync.ErrRejected] if it will never take the request as it is; otherwise another try
+// may succeed, perhaps after an administrator did something.
+type OperationError struct {
+	Action  string // search, add, modify, rename, delete, bind
+	DN      string
+	Code    uint16 // LDAP result code, RFC 4511, appendix A
+	Message string // the server's own words, cut short
+	cause   error
+}
+
+// Error names the operation, the entry, the server's words and what to do.
+func (e *OperationError) Error() string {
+	text := fmt.Sprintf("%s %s: %s (%d)", e.Action, e.DN, ldap.LDAPResultCodeMap[e.Code], e.Code)
+	if e.DN == "" {
+		text = fmt.Sprintf("%s: %s (%d)", e.Action, ldap.LDAPResultCodeMap[e.Code], e.Code)
+	}
+	if e.Message != "" {
+		text += ": " + e.Message
+	}
+	if advice := advice(e.Code); advice != "" {
+		text += "; " + advice
+	}
+	return text
+}
+
+// Unwrap returns the error of go-ldap, nil if the server gave no answer.
+func (e *OperationError) Unwrap() error { return e.cause }
+
+// Is gives the error its kind.
+func (e *OperationError) Is(target error) bool {
+	switch target {
+	case orgsync.ErrUnavailable:
+		return isUnavailable(e.Code)
+	case orgsync.ErrRejected:
+		return isRejected(e.Code)
+	default:
+		return false
+	}
+}
+
+// translate turns what go-ldap or the network returns into an error of ours; nil stays
+// nil. Whatever is no answer of the server counts as the network's fault. Our own time-out
+// is such a one, and must not look like the end of the caller's context.
+func translate(err error, action string, dn string) error {
+	if err == nil {
+		return nil
+	}
+	if ours, ok := errors.AsType[*OperationError](err); ok {
+		return ours
+	}
+	e := &OperationError{Action: action, DN: dn, Code: ldap.ErrorNetwork}
+	if ldapErr, ok := errors.AsType[*ldap.Error](err); ok {
+		e.Code, e.cause = ldapErr.ResultCode, ldapErr
+		if ldapErr.Err != nil {
+			e.Message = tidy(ldapErr.Err.Error())
+		}
+		return e
+	}
+	e.Message = tidy(err.Error())
+	return e
+}
+
+// tidy makes a server's words safe for one line of a log.
+func tidy(s string) string {
+	const longest = 200
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, s)
+	if runes := []rune(s); len(runes) > longest {
+		s = string(runes[:longest]) + "…"
+	}
+	return s
+}
+
+// isUnavailable: no answer, or an answer that says not now.
+func isUnavailable(code uint16) bool {
+	switch code {
+	case ldap.ErrorNetwork, ldap.LDAPResultServerDown, ldap.LDAPResultConnectError, ldap.LDAPResultTimeout,
+		ldap.LDAPResultBusy, ldap.LDAPResultUnavailable, ldap.LDAPResultTimeLimitExceeded:
+		return true
+	default:
+		return false
+	}
+}
+
+// isRejected: the same request can never succeed.
+func isRejected(code uint16) bool {
+	switch code {
+	case ldap.LDAPResultUndefinedAttributeType, ldap.LDAPResultInappropriateMatching,
+		ldap.LDAPResultConstraintViolation, ldap.LDAPResultInvalidAttributeSyntax,
+		ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultNamingViolation,
+		ldap.LDAPResultObjectClassViolation, ldap.LDAPResultNotAllowedOnNonLeaf,
+		ldap.LDAPResultEntryAlreadyExists, ldap.LDAPResultObjectClassModsProhibited:
+		return true
+	default:
+		return false
+	}
+}
+
+// isSurprise: the directory was not as it was read a moment ago. Reading and planning once
+// more usually helps.
+func isSurprise(err error) bool {
+	e, ok := errors.AsType[*OperationError](err)
+	if !ok {
+		return false
+	}
+	switch e.Code {
+	case ldap.LDAPResultNoSuchAttribute, ldap.LDAPResultAttributeOrValueExists, ldap.LDAPResultNoSuchObject,
+		ldap.LDAPResultNotAllowedOnNonLeaf, ldap.LDAPResultEntryAlreadyExists:
+		return true
+	default:
+		return false
+	}
+}
+
+// isLost: the connection broke, so it is unknown whether the request was carried out.
+func isLost(err error) bool {
+	e, ok := errors.AsType[*OperationError](err)
+	return ok && (e.Code == ldap.ErrorNetwork || e.Code == ldap.LDAPResultServerDown)
+}
+
+// codeOf is the LDAP result code of an error, success if it has none.
+func codeOf(err error) uint16 {
+	if e, ok := errors.AsType[*OperationError](err); ok {
+		return e.Code
+	}
+	return ldap.LDAPResultSuccess
+}
+
+func hasCode(err error, code uint16) bool { return err != nil && codeOf(err) == code }
+
+// messageOf is what the server said.
+func messageOf(err error) string {
+	if e, ok := errors.AsType[*OperationError](err); ok {
+		return e.Message
+	}
+	return ""
+}
+
+// advice says what an administrator can do.
+func advice(code uint16) string {
+	switch code {
+	case ldap.ErrorNetwork:
+		return "check that the directory is running and its address is right"
+	case ldap.LDAPResultInvalidCredentials:
+		return "check bind_dn and bind_password"
+	case ldap.LDAPResultConfidentialityRequired, ldap.LDAPResultStrongAuthRequired:
+		return "the directory wants TLS: set start_tls or an ldaps:// address"
+	case ldap.LDAPResultInsufficientAccessRights:
+		return "give the bind account write access below the base"
+	case ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultAdminLimitExceeded:
+		return "lift the size and time limits of the bind account"
+	case ldap.LDAPResultReferral:
+		return "this server is a replica: name the one that takes writes"
+	case ldap.LDAPResultUnwillingToPerform:
+		return "the directory may be read-only"
+	case ldap.LDAPResultEntryAlreadyExists:
+		return "an entry that is not ours, or that the bind account cannot read, has the name"
+	case ldap.LDAPResultNotAllowedOnNonLeaf:
+		return "entries of others stand below it: move or delete them"
+	case ldap.LDAPResultUndefinedAttributeType, ldap.LDAPResultObjectClassViolation:
+		return "load the schemas core, cosine and inetorgperson"
+	default:
+		return ""
+	}
+}

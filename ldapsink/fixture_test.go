@@ -1,0 +1,210 @@
+package ldapsink_test
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/kitbridge/kitbridge/internal/peers"
+	"github.com/kitbridge/kitbridge/ldapsink"
+	"github.com/kitbridge/kitbridge/orgsync"
+)
+
+// root is the tenant's entry.
+const root = "ou=t1," + peers.BaseDN
+
+// fixture is a sink on a real slapd, and an administrator who looks on.
+type fixture struct {
+	t     testing.TB
+	dir   *peers.Directory
+	sink  *ldapsink.Sink
+	links *ldapsink.MemoryLinks
+	state *state
+	now   time.Time
+
+	mu     sync.Mutex
+	writes []ldapsink.Operation // under mu; those that succeeded
+}
+
+func newFixture(t testing.TB, options peers.SlapdOptions, change ...func(*ldapsink.Config)) *fixture {
+	t.Helper()
+	options.NoSync = true
+	f := &fixture{
+		t: t, dir: peers.Slapd(t, options), links: &ldapsink.MemoryLinks{}, state: newState(),
+		now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC),
+	}
+	f.sink = f.open(change...)
+	return f
+}
+
+// open makes another sink on the same directory and links, as after a restart.
+func (f *fixture) open(change ...func(*ldapsink.Config)) *ldapsink.Sink {
+	f.t.Helper()
+	cfg := ldapsink.Config{
+		Name: "corp", URLs: []string{f.dir.URL()},
+		BindDN: peers.ServiceDN, BindPassword: peers.ServicePassword, BaseDN: peers.BaseDN,
+		Tenants:    func(orgsync.Tenant) bool { return true },
+		PurgeAfter: 30 * 24 * time.Hour, Timeout: 10 * time.Second,
+		Links: f.links, Now: func() time.Time { return f.now }, Logger: slog.New(slog.DiscardHandler),
+		Observe: func(o ldapsink.Operation, err error) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if err == nil {
+				f.writes = append(f.writes, o)
+			}
+		},
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	sink, err := ldapsink.New(cfg)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(sink.Close)
+	return sink
+}
+
+// converge makes the keys equal and returns the results and the writes it took.
+func (f *fixture) converge(keys ...orgsync.Key) (map[orgsync.Key]orgsync.Result, []ldapsink.Operation) {
+	f.t.Helper()
+	f.writes = nil
+	results, err := f.sink.Converge(f.t.Context(), f.state, keys)
+	if err != nil {
+		f.t.Fatalf("Converge: %v", err)
+	}
+	byKey := map[orgsync.Key]orgsync.Result{}
+	for _, r := range results {
+		byKey[r.Key] = r
+	}
+	for _, k := range keys {
+		if _, ok := byKey[k]; !ok {
+			f.t.Errorf("no result for %s", k)
+		}
+	}
+	return byKey, f.writes
+}
+
+// must is converge where every key must come to be equal; it returns the writes as LDIF.
+func (f *fixture) must(keys ...orgsync.Key) []string {
+	f.t.Helper()
+	results, writes := f.converge(keys...)
+	for k, r := range results {
+		if r.Err != nil {
+			f.t.Errorf("%s: %v", k, r.Err)
+		}
+	}
+	texts := make([]string, len(writes))
+	for i, w := range writes {
+		texts[i] = w.String()
+	}
+	return texts
+}
+
+// all converges everything.
+func (f *fixture) all() []string { f.t.Helper(); return f.must(f.state.keys()...) }
+
+// admin connects as the administrator.
+func (f *fixture) admin() *ldap.Conn {
+	f.t.Helper()
+	conn, err := ldap.DialURL(f.dir.URL())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.Bind(peers.AdminDN, peers.AdminPassword); err != nil {
+		f.t.Fatal(err)
+	}
+	return conn
+}
+
+// read returns what stands below dn: attribute values by DN, sorted. The DNs are as the
+// server prints them.
+func (f *fixture) read(dn string, attributes ...string) map[string]map[string][]string {
+	f.t.Helper()
+	conn := f.admin()
+	request := ldap.NewSearchRequest(dn, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", attributes, nil)
+	result, err := conn.Search(request)
+	if ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject) {
+		return nil
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	tree := map[string]map[string][]string{}
+	for _, e := range result.Entries {
+		values := map[string][]string{}
+		for _, a := range e.Attributes {
+			values[a.Name] = slices.Sorted(slices.Values(a.Values))
+		}
+		tree[e.DN] = values
+	}
+	return tree
+}
+
+// names lists the DNs below dn, relative to the tenant's entry, sorted.
+func (f *fixture) names(below string) []string {
+	f.t.Helper()
+	var names []string
+	for dn := range f.read(below+","+root, "1.1") {
+		if dn != below+","+root {
+			names = append(names, strings.TrimSuffix(dn, ","+root))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// members lists the members of a group, relative to the tenant's entry, sorted.
+func (f *fixture) members(group string) []string {
+	f.t.Helper()
+	var members []string
+	for _, m := range f.read(group+","+root, "member")[group+","+root]["member"] {
+		members = append(members, strings.TrimSuffix(m, ","+root))
+	}
+	return members
+}
+
+// uuid returns the entryUUID of an entry, empty if there is none.
+func (f *fixture) uuid(dn string) string {
+	f.t.Helper()
+	if v := f.read(dn, "entryUUID")[dn]["entryUUID"]; len(v) == 1 {
+		return v[0]
+	}
+	return ""
+}
+
+// modify changes an entry by hand.
+func (f *fixture) modify(dn, attribute string, values ...string) {
+	f.t.Helper()
+	request := ldap.NewModifyRequest(dn, nil)
+	request.Replace(attribute, values)
+	if err := f.admin().Modify(request); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// add adds an entry by hand, with pairs of attribute and value.
+func (f *fixture) add(dn string, pairs ...string) {
+	f.t.Helper()
+	request := ldap.NewAddRequest(dn, nil)
+	for i := 0; i < len(pairs); i += 2 {
+		request.Attribute(pairs[i], []string{pairs[i+1]})
+	}
+	if err := f.admin().Add(request); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// deleteEntry deletes an entry by hand.
+func (f *fixture) deleteEntry(dn string) {
+	f.t.Helper()
+	if err := f.admin().Del(ldap.NewDelRequest(dn, nil)); err != nil {
+		f.t.Fatal(err)
+	}
+}

@@ -1,0 +1,126 @@
+package ldapsink
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// class is the structural object class of entries of the kind.
+func (k EntryKind) class() string {
+	switch k {
+	case UserEntry:
+		return "inetOrgPerson"
+	case DepartmentGroup, RoleGroup:
+		return "groupOfNames"
+	default:
+		return "organizationalUnit"
+	}
+}
+
+// recognise sorts entries of a kind into ours and others, and then looks for those of the
+// asked ids that are linked and were not among them: somebody may have renamed or moved
+// them.
+func (r *round) recognise(ctx context.Context, kind EntryKind, asked []string, entries []found) error {
+	candidates := func(f found) []EntryID {
+		ids := []EntryID{{kind, f.DN.Value()}}
+		for _, code := range f.Attributes["businessCategory"] {
+			ids = append(ids, EntryID{kind, code})
+		}
+		return ids
+	}
+	ids := make([]EntryID, len(asked))
+	for i, name := range asked {
+		ids[i] = EntryID{kind, name}
+	}
+	if err := r.ask(ctx, ids); err != nil {
+		return err
+	}
+	if err := r.identify(ctx, entries, kind.class(), candidates); err != nil {
+		return err
+	}
+	var lost []string
+	for _, id := range ids {
+		if _, ok := r.have[id]; !ok && r.links[id].UUID != "" {
+			lost = append(lost, r.links[id].UUID)
+		}
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	entries, err := r.sink.searchAny(ctx, r.org.tenant, subtree, []string{"entryUUID"}, lost, keptAttributes()...)
+	if err != nil {
+		return err
+	}
+	return r.identify(ctx, entries, kind.class(), candidates)
+}
+
+// ask loads the links of these ids.
+func (r *round) ask(ctx context.Context, ids []EntryID) error {
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id EntryID) bool {
+		_, asked := r.links[id]
+		return asked
+	})
+	if len(ids) == 0 {
+		return nil
+	}
+	links, err := r.sink.cfg.Links.Get(ctx, r.org.state.ID, ids)
+	if err != nil {
+		return fmt.Errorf("read links: %w", err)
+	}
+	for _, id := range ids {
+		l := links[id]
+		r.links[id] = l
+		if l.UUID != "" {
+			r.byUUID[l.UUID] = id
+		}
+	}
+	return nil
+}
+
+// identify tells ours from others. Ours is an entry whose entryUUID is linked, or that
+// stands where we were about to add one and was created by our own account.
+func (r *round) identify(ctx context.Context, entries []found, class string, candidates func(found) []EntryID) error {
+	var ids []EntryID
+	for _, f := range entries {
+		ids = append(ids, candidates(f)...)
+	}
+	if err := r.ask(ctx, ids); err != nil {
+		return err
+	}
+	for _, f := range entries {
+		id, ok := r.byUUID[f.uuid]
+		if !ok && f.is(class) {
+			id, ok = r.intended(f, candidates(f))
+		}
+		if !ok || !f.is(class) {
+			r.others = append(r.others, f.Entry)
+			continue
+		}
+		f.ID = id
+		r.have[id] = f.Entry
+	}
+	return nil
+}
+
+// intended finds the id under which the entry was about to be added.
+func (r *round) intended(f found, candidates []EntryID) (EntryID, bool) {
+	creator, err := ParseDN(f.creator)
+	if err != nil || !creator.Equal(r.sink.bindDN) || f.uuid == "" {
+		return EntryID{}, false
+	}
+	for _, id := range candidates {
+		l := r.links[id]
+		if l.DN == "" || l.UUID != "" {
+			continue
+		}
+		if dn, err := ParseDN(l.DN); err != nil || !dn.Equal(f.DN) {
+			continue
+		}
+		l = Link{ID: id, UUID: f.uuid, DN: f.DN.String()}
+		r.links[id], r.byUUID[f.uuid] = l, id
+		r.adopt = append(r.adopt, l)
+		return id, true
+	}
+	return EntryID{}, false
+}

@@ -1,0 +1,83 @@
+package ldapsink
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// withoutRefused returns the operation without the optional value that the server refused,
+// and the name of its attribute. Servers begin their words with that name ("mail: value #0
+// invalid per syntax"); it is false if these words do not help.
+func withoutRefused(o Operation, err error) (Operation, string, bool) {
+	switch codeOf(err) {
+	case ldap.LDAPResultInvalidAttributeSyntax, ldap.LDAPResultConstraintViolation,
+		ldap.LDAPResultUndefinedAttributeType, ldap.LDAPResultAttributeOrValueExists:
+	default:
+		return o, "", false
+	}
+	for _, name := range optionalAttributes(o.ID.Kind) {
+		if !mentions(err, name) {
+			continue
+		}
+		if lesser, ok := o.without(name); ok {
+			return lesser, name, true
+		}
+	}
+	return o, "", false
+}
+
+// mentions says whether the server's words contain the name of the attribute.
+func mentions(err error, name string) bool {
+	words := strings.FieldsFunc(strings.ToLower(messageOf(err)), func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9')
+	})
+	return slices.Contains(words, strings.ToLower(name))
+}
+
+// optionalAttributes can be left out of an entry. Of ou and cn, which hold the id, only the
+// display name is.
+func optionalAttributes(kind EntryKind) []string {
+	switch kind {
+	case UserEntry:
+		return []string{
+			"displayName", "o", "departmentNumber", "title", "employeeNumber", "employeeType", "mobile", "mail",
+			"physicalDeliveryOfficeName",
+		}
+	case DepartmentEntry:
+		return []string{"ou", "businessCategory", "description"}
+	case DepartmentGroup:
+		return []string{"cn"}
+	default:
+		return []string{"description"}
+	}
+}
+
+// without returns the operation without the optional values of an attribute.
+func (o Operation) without(name string) (Operation, bool) {
+	isID := name == "ou" || name == "cn"
+	if values, ok := o.Attributes[name]; ok {
+		o.Attributes = maps.Clone(o.Attributes)
+		switch {
+		case !isID:
+			delete(o.Attributes, name)
+		case len(values) > 1:
+			o.Attributes[name] = values[:1]
+		default:
+			return o, false
+		}
+		return o, true
+	}
+	i := slices.IndexFunc(o.Changes, func(c Change) bool { return c.Name == name })
+	if i < 0 || len(o.Changes[i].Values) == 0 || isID && len(o.Changes[i].Values) == 1 {
+		return o, false
+	}
+	o.Changes = slices.Clone(o.Changes)
+	o.Changes[i].Values = nil
+	if isID {
+		o.Changes[i].Values = []string{o.DN.Value()}
+	}
+	return o, true
+}

@@ -1,0 +1,102 @@
+package ldapsink
+
+import (
+	"context"
+	"fmt"
+)
+
+// intend records the entries that are about to be added.
+func (r *round) intend(ctx context.Context, operations []Operation) error {
+	var links []Link
+	for _, o := range operations {
+		if o.Kind == Add && isLinked(o.ID.Kind) {
+			links = append(links, Link{ID: o.ID, DN: o.DN.String()})
+		}
+	}
+	return r.putLinks(ctx, links)
+}
+
+// isLinked: containers are used whoever made them, so nobody needs to know.
+func isLinked(k EntryKind) bool { return k != ContainerEntry && k != RoleGroup }
+
+// remember records what was written: the entryUUIDs of new entries if the directory can be
+// asked for them, new names, and what is gone. An entry whose entryUUID is not read now
+// stays intended, and is recognised when it is met again.
+func (r *round) remember(ctx context.Context, answers bool) error {
+	links := r.adopt
+	var gone []EntryID
+	var added []Operation
+	for _, o := range r.done {
+		switch {
+		case !isLinked(o.ID.Kind):
+		case o.Kind == Add:
+			added = append(added, o)
+		case o.Kind == Rename:
+			l := r.links[o.ID]
+			l.DN = o.NewDN.String()
+			links = append(links, l)
+		case o.Kind == Delete:
+			gone = append(gone, o.ID)
+		}
+	}
+	if err := r.putLinks(ctx, links); err != nil {
+		return err
+	}
+	if len(gone) > 0 {
+		if err := r.sink.cfg.Links.Delete(ctx, r.org.state.ID, gone); err != nil {
+			return fmt.Errorf("forget links: %w", err)
+		}
+	}
+	if !answers {
+		return nil
+	}
+	read, err := r.readBack(ctx, added)
+	if err != nil {
+		return err
+	}
+	return r.putLinks(ctx, read)
+}
+
+func (r *round) putLinks(ctx context.Context, links []Link) error {
+	if len(links) == 0 {
+		return nil
+	}
+	if err := r.sink.cfg.Links.Put(ctx, r.org.state.ID, links); err != nil {
+		return fmt.Errorf("record links: %w", err)
+	}
+	return nil
+}
+
+// readBack asks for the entryUUIDs of entries that were added, level by level.
+func (r *round) readBack(ctx context.Context, added []Operation) ([]Link, error) {
+	type level struct {
+		parent DN
+		by     string
+		ids    map[string]EntryID // by key of the DN
+		values []string
+	}
+	levels := map[string]*level{}
+	for _, o := range added {
+		parent := o.DN.Parent()
+		l := levels[parent.Key()]
+		if l == nil {
+			l = &level{parent: parent, by: o.DN.attribute(), ids: map[string]EntryID{}}
+			levels[parent.Key()] = l
+		}
+		l.ids[o.DN.Key()] = o.ID
+		l.values = append(l.values, o.DN.Value())
+	}
+	var links []Link
+	for _, l := range levels {
+		entries, err := r.sink.searchAny(ctx, l.parent, singleLevel, []string{l.by}, l.values, "entryUUID")
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			if id, ok := l.ids[e.DN.Key()]; ok && e.uuid != "" {
+				links = append(links, Link{ID: id, UUID: e.uuid, DN: e.DN.String()})
+			}
+		}
+	}
+	return links, nil
+}

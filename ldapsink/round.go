@@ -1,0 +1,208 @@
+package ldapsink
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/kitbridge/kitbridge/orgsync"
+)
+
+// round is one attempt to make some keys of a tenant equal to the state: read, plan, write,
+// remember. Departments and users that turn out to matter – ancestors, children that stand
+// below a department that is gone, names that fold to the same – are taken along, so that
+// it does not depend on what else is owed.
+type round struct {
+	sink *Sink
+	org  organisation
+	view orgsync.View
+
+	// The state of what matters. What is gone is there with its zero value.
+	departments map[orgsync.OrgCode]orgsync.PlacedDepartment
+	users       map[orgsync.UserName]orgsync.User
+	live        map[orgsync.OrgCode]bool // departments of users that are live
+
+	// The directory.
+	links   map[EntryID]Link // as far as asked for; the zero value: there is none
+	byUUID  map[string]EntryID
+	have    map[EntryID]Entry
+	others  []Entry                  // not ours
+	adopt   []Link                   // ours, but the link does not say so yet
+	grouped map[orgsync.OrgCode]bool // departments whose groups were looked for
+
+	// What is to be, with what must be left out of it.
+	wants    []Want
+	warnings map[EntryID][]string
+
+	mu     sync.Mutex
+	failed map[EntryID]error // under mu while operations run
+	broken map[EntryID]bool  // under mu while operations run: one of its operations failed
+	done   []Operation       // under mu while operations run
+}
+
+func (s *Sink) newRound(view orgsync.View, tenant orgsync.Tenant) *round {
+	return &round{
+		sink: s,
+		view: view,
+		org: organisation{
+			layout: newLayout(s.base, tenant.ID), state: tenant,
+			removed: s.cfg.Removed, purgeAfter: s.cfg.PurgeAfter, now: s.cfg.Now(),
+		},
+		departments: map[orgsync.OrgCode]orgsync.PlacedDepartment{},
+		users:       map[orgsync.UserName]orgsync.User{},
+		live:        map[orgsync.OrgCode]bool{},
+		grouped:     map[orgsync.OrgCode]bool{},
+		links:       map[EntryID]Link{},
+		byUUID:      map[string]EntryID{},
+		have:        map[EntryID]Entry{},
+		warnings:    map[EntryID][]string{},
+		failed:      map[EntryID]error{},
+		broken:      map[EntryID]bool{},
+	}
+}
+
+// run makes the keys equal and returns a result for each. An error says that the directory
+// did not answer.
+func (r *round) run(ctx context.Context, keys []orgsync.Key) ([]orgsync.Result, error) {
+	if err := r.read(ctx, keys); err != nil {
+		return nil, err
+	}
+	r.desire()
+	operations, conflicts := Plan(r.standing(), r.wants)
+	for _, c := range conflicts {
+		r.fail(c.ID, &conflictError{c})
+	}
+	ms, err := r.memberships(ctx, operations)
+	if err != nil {
+		return nil, err
+	}
+	// 1. Record what is about to be added. After a crash from here on, an entry of that
+	//    name that our account created is known to be ours.
+	if err := r.intend(ctx, operations); err != nil {
+		return nil, err
+	}
+	// 2. Write. After a crash in between, the next round reads and plans the rest.
+	err = r.write(ctx, operations, ms)
+	// 3. Remember the entryUUIDs, also of what was written before an error.
+	if err := r.remember(context.WithoutCancel(ctx), err == nil); err != nil {
+		return nil, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.results(keys), nil
+}
+
+// desire turns the state into wants. One that the server could never hold fails here.
+func (r *round) desire() {
+	tenant := EntryID{Kind: TenantEntry}
+	if _, ours := r.have[tenant]; ours || !r.stands(r.org.tenant) {
+		r.want(r.org.tenantWant())
+	} else {
+		r.warnings[tenant] = []string{"description left as it is: the entry is not ours"}
+	}
+	for _, w := range r.org.containerWants() {
+		r.want(w, nil)
+	}
+	lookup := func(code orgsync.OrgCode) orgsync.PlacedDepartment { return r.departments[code] }
+	for _, d := range r.departments {
+		if d.Live {
+			r.want(r.org.departmentWant(d, lookup))
+			r.want(r.org.groupWant(d.Department), nil)
+		}
+	}
+	for name, u := range r.users {
+		if w, warnings, ok := r.org.userWant(name, u); ok {
+			r.want(w, warnings)
+		}
+	}
+}
+
+func (r *round) want(w Want, warnings []string) {
+	if reason := checkDN(w.DN); reason != "" {
+		r.fail(w.ID, fmt.Errorf("%s: %s: %w", w.DN, reason, orgsync.ErrRejected))
+		w.IfPresent = true
+	}
+	r.wants = append(r.wants, w)
+	r.warnings[w.ID] = warnings
+}
+
+// stands says whether an entry that is not ours has that name.
+func (r *round) stands(dn DN) bool {
+	return slices.ContainsFunc(r.others, func(e Entry) bool { return e.DN.Equal(dn) })
+}
+
+// standing is the directory as Plan wants it: base and what was read. An entry of ours on
+// which this round has no opinion is in the way like any other.
+func (r *round) standing() []Entry {
+	entries := append([]Entry{{DN: r.sink.base}}, r.others...)
+	for id, e := range r.have {
+		if !r.matters(id) {
+			e.ID = EntryID{}
+		}
+		entries = append(entries, e)
+	}
+	slices.SortFunc(entries, func(a, b Entry) int { return a.DN.Depth() - b.DN.Depth() })
+	return entries
+}
+
+func (r *round) matters(id EntryID) bool {
+	switch id.Kind {
+	case DepartmentEntry, DepartmentGroup:
+		_, ok := r.departments[orgsync.OrgCode(id.Name)]
+		return ok
+	case UserEntry:
+		_, ok := r.users[orgsync.UserName(id.Name)]
+		return ok
+	default:
+		return true
+	}
+}
+
+func (r *round) fail(id EntryID, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed[id] == nil {
+		r.failed[id] = err
+	}
+}
+
+// results says for each key what became of its entries. Without the containers nothing can
+// be.
+func (r *round) results(keys []orgsync.Key) []orgsync.Result {
+	var common error
+	for _, id := range slices.SortedFunc(maps.Keys(r.failed), compareIDs) {
+		if id.Kind == TenantEntry || id.Kind == ContainerEntry || id.Kind == RoleGroup {
+			common = r.failed[id]
+			break
+		}
+	}
+	results := resultsOf(keys)
+	for i, k := range keys {
+		result := &results[i]
+		result.Err = common
+		for _, id := range entriesOf(k) {
+			if result.Err == nil {
+				result.Err = r.failed[id]
+			}
+			result.Warnings = append(result.Warnings, r.warnings[id]...)
+		}
+	}
+	return results
+}
+
+// entriesOf are the entries that stand for a key.
+func entriesOf(k orgsync.Key) []EntryID {
+	switch k.Kind {
+	case orgsync.TenantKey:
+		return []EntryID{{Kind: TenantEntry}}
+	case orgsync.DepartmentKey:
+		return []EntryID{{DepartmentEntry, k.ID}, {DepartmentGroup, k.ID}}
+	case orgsync.UserKey:
+		return []EntryID{{UserEntry, k.ID}}
+	default:
+		return nil
+	}
+}

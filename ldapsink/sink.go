@@ -1,0 +1,170 @@
+package ldapsink
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/kitbridge/kitbridge/orgsync"
+)
+
+// Config is what a [Sink] needs. Fields without a default are required.
+type Config struct {
+	// Name identifies the sink; it never changes.
+	Name string
+	// URLs are ldap:// or ldaps:// addresses of one directory; the first that answers is
+	// used.
+	URLs []string
+	// BindDN and BindPassword are the service account. It needs to read and write below
+	// BaseDN, without size and time limits.
+	BindDN       string
+	BindPassword orgsync.Secret
+	// BaseDN is the existing entry below which each tenant gets its own.
+	BaseDN string
+	// StartTLS upgrades ldap:// connections before binding.
+	StartTLS bool
+	// TLS holds the authorities and the client certificate; nil: the system's, none.
+	TLS *tls.Config
+	// Tenants says which tenants the directory may hold. Of others nothing is read or
+	// written, and their keys count as done.
+	Tenants func(orgsync.Tenant) bool
+	// Removed is what becomes of removed users. Default: they are disabled.
+	Removed RemovedUsers
+	// PurgeAfter is how long a removed user's disabled entry is kept, counted from the
+	// removal. Zero: not at all.
+	PurgeAfter time.Duration
+	// Connections is the size of the pool. Default 4.
+	Connections int
+	// Timeout limits each request. Default 30 s.
+	Timeout time.Duration
+	// Links remembers which entries are ours.
+	Links Links
+	// Now is the clock.
+	Now    func() time.Time
+	Logger *slog.Logger
+	// Observe, if set, is called after each write that was sent, with what came of it,
+	// from several goroutines at once.
+	Observe func(Operation, error)
+}
+
+// Sink keeps one directory equal to the state of many tenants. It is safe for concurrent
+// use by different tenants; calls for the same tenant must not overlap.
+type Sink struct {
+	cfg    Config
+	base   DN
+	bindDN DN
+	pool   *pool
+}
+
+// New checks the configuration, all of it, and connects to nothing.
+func New(cfg Config) (*Sink, error) {
+	var faults []error
+	missing := func(field string, isMissing bool) {
+		if isMissing {
+			faults = append(faults, fmt.Errorf("ldap sink %s: %s is required", cfg.Name, field))
+		}
+	}
+	missing("Name", cfg.Name == "")
+	missing("URLs", len(cfg.URLs) == 0)
+	missing("BindDN", cfg.BindDN == "")
+	missing("BindPassword", cfg.BindPassword == "")
+	missing("BaseDN", cfg.BaseDN == "")
+	missing("Tenants", cfg.Tenants == nil)
+	missing("Links", cfg.Links == nil)
+	missing("Now", cfg.Now == nil)
+	missing("Logger", cfg.Logger == nil)
+	for _, address := range cfg.URLs {
+		u, err := url.Parse(address)
+		if err != nil || u.Scheme != "ldap" && u.Scheme != "ldaps" || u.Hostname() == "" {
+			faults = append(faults, fmt.Errorf("ldap sink %s: URLs: want ldap://host[:port] or ldaps://host[:port]", cfg.Name))
+		}
+	}
+	s := &Sink{}
+	var err error
+	if s.base, err = ParseDN(cfg.BaseDN); err != nil {
+		faults = append(faults, fmt.Errorf("ldap sink %s: BaseDN: %w", cfg.Name, err))
+	}
+	if s.bindDN, err = ParseDN(cfg.BindDN); err != nil {
+		faults = append(faults, fmt.Errorf("ldap sink %s: BindDN: %w", cfg.Name, err))
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	if cfg.Connections <= 0 {
+		cfg.Connections = 4
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = 30 * time.Second
+	}
+	s.cfg, s.pool = cfg, newPool(cfg)
+	return s, nil
+}
+
+// Name implements [orgsync.Sink].
+func (s *Sink) Name() string { return s.cfg.Name }
+
+// Close closes the idle connections. The sink stays usable.
+func (s *Sink) Close() { s.pool.flush() }
+
+// attempts is how often a key is tried in one call: again after the connection broke or
+// the directory turned out to be other than read.
+const attempts = 2
+
+// Converge implements [orgsync.Sink]. It may be cut off anywhere and called again.
+func (s *Sink) Converge(ctx context.Context, view orgsync.View, keys []orgsync.Key) ([]orgsync.Result, error) {
+	tenant, err := view.Tenant(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read tenant: %w", err)
+	}
+	owed := unique(keys)
+	if !tenant.Announced || !s.cfg.Tenants(tenant) {
+		return resultsOf(owed), nil
+	}
+	var settled []orgsync.Result
+	for attempt := 1; ; attempt++ {
+		results, err := s.newRound(view, tenant).run(ctx, owed)
+		last := attempt == attempts
+		if err != nil {
+			if last || !isLost(err) {
+				return settled, err
+			}
+			s.pool.flush()
+			continue
+		}
+		owed = nil
+		for _, r := range results {
+			if !last && isSurprise(r.Err) {
+				owed = append(owed, r.Key)
+				continue
+			}
+			settled = append(settled, r)
+		}
+		if len(owed) == 0 {
+			return settled, nil
+		}
+	}
+}
+
+func unique(keys []orgsync.Key) []orgsync.Key {
+	seen := make(map[orgsync.Key]bool, len(keys))
+	var out []orgsync.Key
+	for _, k := range keys {
+		if !seen[k] {
+			seen[k] = true
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+func resultsOf(keys []orgsync.Key) []orgsync.Result {
+	results := make([]orgsync.Result, len(keys))
+	for i, k := range keys {
+		results[i].Key = k
+	}
+	return results
+}

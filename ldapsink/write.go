@@ -1,0 +1,220 @@
+package ldapsink
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// write does everything, in the order that takes access away first. An error means that the
+// directory no longer answers; what it refuses is noted against the entry and the rest goes
+// on.
+func (r *round) write(ctx context.Context, operations []Operation, ms []*membership) error {
+	for s := prepare; s <= demolish; s++ {
+		var due []Operation
+		for _, o := range operations {
+			if o.stage == s {
+				due = append(due, o)
+			}
+		}
+		switch s {
+		case reduce:
+			if err := each(ctx, r.sink.cfg.Connections, ms, r.leave); err != nil {
+				return err
+			}
+		case demolish:
+			if err := each(ctx, r.sink.cfg.Connections, ms, r.join); err != nil {
+				return err
+			}
+		case prepare, place, adjust:
+		}
+		if err := r.runStage(ctx, due); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// runStage does operations of one stage: one after the other what others may depend on, the
+// rest side by side.
+func (r *round) runStage(ctx context.Context, operations []Operation) error {
+	for len(operations) > 0 {
+		ordered := isOrdered(operations[0])
+		n := slices.IndexFunc(operations, func(o Operation) bool { return isOrdered(o) != ordered })
+		if n < 0 {
+			n = len(operations)
+		}
+		run := operations[:n]
+		operations = operations[n:]
+		width := r.sink.cfg.Connections
+		if ordered || slices.ContainsFunc(run, func(o Operation) bool { return o.Temporary }) {
+			width = 1
+		}
+		if err := each(ctx, width, run, r.perform); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func isOrdered(o Operation) bool { return o.ID.Kind.isStructure() && o.stage != adjust }
+
+// perform does one operation of the plan, unless an earlier one of the same entry failed.
+// Values that the server will not take are left out.
+func (r *round) perform(ctx context.Context, o Operation) error {
+	r.mu.Lock()
+	broken := r.broken[o.ID]
+	r.mu.Unlock()
+	if broken {
+		return nil
+	}
+	err := r.sink.send(ctx, o)
+	for err != nil && !isUnavailable(codeOf(err)) {
+		lesser, name, ok := withoutRefused(o, err)
+		if !ok {
+			break
+		}
+		r.mu.Lock()
+		r.warnings[o.ID] = append(r.warnings[o.ID], name+" left out: the directory refuses the value")
+		r.mu.Unlock()
+		o = lesser
+		err = r.sink.send(ctx, o)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case err == nil:
+		r.done = append(r.done, o)
+		return nil
+	case ctx.Err() != nil, isUnavailable(codeOf(err)):
+		return err
+	default:
+		r.broken[o.ID] = true
+		if r.failed[o.ID] == nil {
+			r.failed[o.ID] = err
+		}
+		return nil
+	}
+}
+
+// leave takes members out of a group. A group that would be empty gets the placeholder; to
+// know before would mean to read all its members.
+func (r *round) leave(ctx context.Context, g *membership) error {
+	for chunk := range slices.Chunk(sortedMembers(g.remove), mostMembers) {
+		o := Operation{Kind: Modify, ID: g.id, DN: g.dn, Changes: []Change{{DeleteValues, "member", textsOf(chunk)}}}
+		err := r.sink.send(ctx, o)
+		if hasCode(err, ldap.LDAPResultObjectClassViolation) && !g.hasNobody {
+			o.Changes = append(o.Changes, Change{AddValues, "member", []string{r.org.nobody().String()}})
+			err = r.sink.send(ctx, o)
+			g.hasNobody = g.hasNobody || err == nil
+		}
+		if err := r.blame(ctx, err, chunk); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// join takes members into a group, as far as their entries came to stand.
+func (r *round) join(ctx context.Context, g *membership) error {
+	r.mu.Lock()
+	members := slices.DeleteFunc(sortedMembers(g.add), func(m member) bool { return r.failed[m.id] != nil })
+	err := r.failed[g.id]
+	r.mu.Unlock()
+	if err != nil {
+		return r.blame(ctx, err, members)
+	}
+	dn := r.org.container(groups).Child("cn", g.id.Name)
+	if g.id.Kind == RoleGroup {
+		dn = r.org.container(roles).Child("cn", g.id.Name)
+	}
+	for chunk := range slices.Chunk(members, mostMembers) {
+		o := Operation{Kind: Modify, ID: g.id, DN: dn, Changes: []Change{{AddValues, "member", textsOf(chunk)}}}
+		if g.hasNobody {
+			o.Changes = append(o.Changes, Change{DeleteValues, "member", []string{r.org.nobody().String()}})
+		}
+		err := r.sink.send(ctx, o)
+		if err := r.blame(ctx, err, chunk); err != nil {
+			return err
+		}
+		g.hasNobody = g.hasNobody && err != nil
+	}
+	return nil
+}
+
+// blame notes an error about a group against the users it was about.
+func (r *round) blame(ctx context.Context, err error, members []member) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil || isUnavailable(codeOf(err)) {
+		return err
+	}
+	for _, m := range members {
+		r.fail(m.id, err)
+	}
+	return nil
+}
+
+func textsOf(members []member) []string {
+	texts := make([]string, len(members))
+	for i, m := range members {
+		texts[i] = m.dn.String()
+	}
+	return texts
+}
+
+func sortedMembers(ms map[string]member) []member {
+	return slices.SortedFunc(maps.Values(ms), func(a, b member) int { return compareIDs(a.id, b.id) })
+}
+
+// send writes one operation. An entry that is to go and is not there is gone.
+func (s *Sink) send(ctx context.Context, o Operation) error {
+	err := s.pool.with(ctx, o.Kind.String(), o.DN.String(), func(conn *ldap.Conn) error {
+		switch o.Kind {
+		case Add:
+			request := ldap.NewAddRequest(o.DN.String(), nil)
+			for _, name := range o.Attributes.names() {
+				request.Attribute(name, o.Attributes[name])
+			}
+			return conn.Add(request)
+		case Modify:
+			return conn.Modify(modifyRequest(o))
+		case Rename:
+			above := ""
+			if parent := o.NewDN.Parent(); !parent.Equal(o.DN.Parent()) {
+				above = parent.String()
+			}
+			return conn.ModifyDN(ldap.NewModifyDNRequest(o.DN.String(), o.NewDN.RDN(), true, above))
+		case Delete:
+			return conn.Del(ldap.NewDelRequest(o.DN.String(), nil))
+		default:
+			return fmt.Errorf("unknown %s", o.Kind)
+		}
+	})
+	if o.Kind == Delete && hasCode(err, ldap.LDAPResultNoSuchObject) {
+		err = nil
+	}
+	if s.cfg.Observe != nil {
+		s.cfg.Observe(o, err)
+	}
+	return err
+}
+
+func modifyRequest(o Operation) *ldap.ModifyRequest {
+	request := ldap.NewModifyRequest(o.DN.String(), nil)
+	for _, c := range o.Changes {
+		switch c.Kind {
+		case ReplaceValues:
+			request.Replace(c.Name, c.Values)
+		case AddValues:
+			request.Add(c.Name, c.Values)
+		case DeleteValues:
+			request.Delete(c.Name, c.Values)
+		}
+	}
+	return request
+}
