@@ -33,9 +33,13 @@ type dialect struct {
 	indexInline  bool
 	numbered     bool // parameters are $1, $2, … instead of ?
 	lock         string
-	isolation    sql.IsolationLevel
-	onConflict   bool   // ON CONFLICT … DO UPDATE instead of ON DUPLICATE KEY UPDATE
-	columns      string // lists table, column and collation of the tables in the IN list that follows
+	// inBefore and inAfter turn a list of many keys into what the database looks up by
+	// its primary key even while it knows nothing about how full a table is.
+	inBefore, inAfter string
+
+	isolation  sql.IsolationLevel
+	onConflict bool   // ON CONFLICT … DO UPDATE instead of ON DUPLICATE KEY UPDATE
+	columns    string // lists table, column and collation of the tables in the IN list that follows
 }
 
 const informationSchema = "SELECT table_name, column_name, COALESCE(collation_name, '') FROM information_schema.columns WHERE table_schema = "
@@ -57,6 +61,7 @@ func dialectNamed(name Dialect) (dialect, error) {
 			name: name, quote: `"`, key: `VARCHAR(64) COLLATE "C"`, moment: "TIMESTAMP(3)",
 			path: "TEXT", pathDefault: " DEFAULT ''", onConflict: true,
 			numbered: true, lock: " FOR UPDATE", isolation: sql.LevelReadCommitted,
+			inBefore: "SELECT unnest(ARRAY[", inAfter: "]::varchar[])",
 			columns: informationSchema + "current_schema() AND table_name",
 		}, nil
 	default:

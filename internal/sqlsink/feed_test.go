@@ -79,3 +79,21 @@ func follows(ctx context.Context, p product, last int64) (int64, error) {
 	}
 	return last, rows.Err()
 }
+
+// testOrder: with more keys than a transaction takes, what takes access away goes
+// first and what takes structure away last, wherever they stand in the lane.
+func testOrder(t *testing.T, p product) {
+	v := newState()
+	s := newSink(t, p)
+	converge(t, s, v, v.user("zz"), v.user("zy", "role", "admin"), v.department("old", "", ""))
+	lane := []orgsync.Key{v.drop("old")}
+	for n := range 600 {
+		lane = append(lane, v.user(orgsync.UserName(fmt.Sprintf("u%03d", n))))
+	}
+	lane = append(lane, v.department("new", "", ""), orgsync.Key{Kind: orgsync.TenantKey}, v.user("zy", "role", "user"),
+		v.edit("zz", func(u *orgsync.User) { u.Status, u.Grants[0].Enabled = orgsync.StatusDisabled, false }))
+	converge(t, s, v, lane...)
+	p.want(t, p.quote(`SELECT "key" FROM kit_change WHERE seq BETWEEN 4 AND 7 ORDER BY seq`), "zy", "zz", tenantID, "new")
+	p.want(t, p.quote(`SELECT "key", "op" FROM kit_change WHERE seq = (SELECT max(seq) FROM kit_change)`), "old|delete")
+	p.want(t, "SELECT count(*) FROM kit_user", "602")
+}

@@ -58,7 +58,7 @@ func (s *Sink) purge(ctx context.Context, sc schema, query string) (int, error) 
 	cutoff := momentOf(s.cfg.Now().Add(-s.cfg.PurgeAfter))
 	gone, last := 0, expired{}
 	for {
-		page, err := list[expired](ctx, s.db, query, []any{cutoff, last.tenant, last.tenant, last.user})
+		page, err := s.expiredPage(ctx, query, cutoff, last)
 		if err != nil || len(page) == 0 {
 			return gone, err
 		}
@@ -76,6 +76,12 @@ func (s *Sink) purge(ctx context.Context, sc schema, query string) (int, error) 
 			page = page[n:]
 		}
 	}
+}
+
+func (s *Sink) expiredPage(ctx context.Context, query string, cutoff moment, last expired) ([]expired, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	return list[expired](ctx, s.db, query, []any{cutoff, last.tenant, last.tenant, last.user})
 }
 
 // purgeTenant deletes rows of one tenant that are still expired under the lock.

@@ -75,6 +75,7 @@ func New(cfg Config) (*Sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sql sink %s: %w", cfg.Name, err)
 	}
+	cfg.URL = "" // its password is not needed again
 	return &Sink{cfg: cfg, db: db, dialect: d}, nil
 }
 
@@ -117,7 +118,7 @@ func (s *Sink) Converge(ctx context.Context, view orgsync.View, keys []orgsync.K
 // that was never announced.
 func (s *Sink) holds(t orgsync.Tenant) bool {
 	return t.Announced && slices.ContainsFunc(s.cfg.Tenants, func(name string) bool {
-		return name == "*" || name == string(t.ID) || name == t.Code
+		return name == "*" || name == string(t.ID) || name == t.Code && t.Code != ""
 	})
 }
 

@@ -15,7 +15,7 @@ func (s schema) selectRows(t table, n int) string {
 	columns := names(t.columns[:len(t.columns)-1]) // without updated_at
 	q := fmt.Sprintf("SELECT %s FROM %s WHERE %s = ?", s.list(columns), s.name(t.name), s.quoted(columns[0]))
 	if t.keys > 1 {
-		q += fmt.Sprintf(" AND %s IN %s", s.quoted(columns[1]), marks(n))
+		q += fmt.Sprintf(" AND %s IN (%s%s%s)", s.quoted(columns[1]), s.inBefore, strings.Trim(marks(n), "()"), s.inAfter)
 	}
 	return s.bind(q)
 }

@@ -250,6 +250,7 @@ func suite(t *testing.T, open func(*testing.T) product) {
 		{"altered by a trigger or column", testReadBack},
 		{"what is the product's stays", testForeign},
 		{"feed without gaps", testFeed},
+		{"access first", testOrder},
 		{"tables of somebody else", testOwner},
 		{"verify names what is missing", testVerify},
 		{"columns are added", testManage},

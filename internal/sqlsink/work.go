@@ -23,7 +23,7 @@ type work struct {
 func (w *work) run(ctx context.Context, keys []orgsync.Key) error {
 	var owed []change
 	for part := range slices.Chunk(keys, batch) {
-		_, changes, err := w.plan(ctx, w.sink.db, part)
+		changes, err := w.look(ctx, part)
 		if err != nil {
 			return err
 		}
@@ -42,6 +42,14 @@ func (w *work) run(ctx context.Context, keys []orgsync.Key) error {
 		}
 	}
 	return nil
+}
+
+// look plans without a lock: what needs nothing now is settled.
+func (w *work) look(ctx context.Context, keys []orgsync.Key) ([]change, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	_, changes, err := w.plan(ctx, w.sink.db, keys)
+	return changes, err
 }
 
 // plan compares the state of the keys with the tables. db is the pool, or the
