@@ -8,14 +8,14 @@ import (
 
 // Decode reads the body of a push. It is tolerant in spelling – every accepted variant
 // is named in wire.go with its source – and strict in meaning: a required field that is
-// missing, a key that cannot be one, or an unknown flag is an [orgsync.FieldError] that
-// names the field. The message returned beside such an error holds what could be read
-// of realm, tenant and instance, and must not be applied.
+// missing or an unknown flag is an [orgsync.FieldError] that names the field. The
+// message returned beside such an error holds what could be read, so that it is counted
+// where it belongs, and must not be applied.
 //
 // Removals (flag 0 and 3) need their keys only, so that nothing keeps them from taking
-// effect. Elements of a list are not judged: one whose key is bad stays in the list as
-// it came and is set aside by the rules. A full list with an element whose code cannot
-// be read, or one that breaks off, is Incomplete.
+// effect. Keys are not judged ([orgsync.CheckKey]): a bad one stays as it came, in the
+// message or in an element of its list, and the rules set aside what it names. A full
+// list with an element whose code cannot be one, or one that breaks off, is Incomplete.
 //
 // signed is the time of the signature. It stands in for a timeStamp that is missing or
 // cannot be read; the zero time says that there is none, and then such a timeStamp is an
@@ -83,26 +83,12 @@ func (f *fields) requiredText(names ...string) string {
 	return clean(s)
 }
 
-// key is a required key of the message itself. A bad one is a fault: there is no row
-// under which the message could be set aside.
+// key is a required key of the message itself. A bad one is kept as it came: the rules
+// set the message aside under it.
 func (f *fields) key(name string) string {
-	s := f.optionalKey(name)
-	if s == "" {
-		f.fail(name, "is missing")
-	}
-	return s
-}
-
-// optionalKey is a key that may be absent or empty: instanceId and appId's kin are
-// marked mandatory by the guide and yet empty at credential application and debugging.
-func (f *fields) optionalKey(name string) string {
 	s, _ := f.text(name)
 	if s == "" {
-		return ""
-	}
-	if err := orgsync.CheckKey(s); err != nil {
-		f.fail(name, err.Error())
-		return ""
+		f.fail(name, "is missing")
 	}
 	return s
 }
@@ -115,7 +101,10 @@ func (f *fields) envelope(m *orgsync.Message) {
 	}
 	m.Realm = realm
 	m.Tenant = orgsync.TenantID(f.key(fieldTenantID))
-	m.Instance = orgsync.InstanceID(f.optionalKey(fieldInstanceID))
+	// The guide marks instanceId mandatory, and it is empty or absent when a credential
+	// is applied for and in debugging.
+	instance, _ := f.text(fieldInstanceID)
+	m.Instance = orgsync.InstanceID(instance)
 	if m.Kind == orgsync.AllOrgSync {
 		return // an undocumented flag in the guide's example means nothing
 	}
@@ -277,12 +266,7 @@ func setAttribute(as orgsync.Attributes, a orgsync.Attribute, value node) orgsyn
 }
 
 func (f *fields) department(m *orgsync.Message) {
-	// A code that is there but cannot be a key is set aside by the rules, not refused.
-	code, _ := f.text(fieldOrgCode)
-	if code == "" {
-		f.fail(fieldOrgCode, "is missing")
-	}
-	d := orgsync.DepartmentChange{Code: orgsync.OrgCode(code)}
+	d := orgsync.DepartmentChange{Code: orgsync.OrgCode(f.key(fieldOrgCode))}
 	if !isRemoval(m.Flag) {
 		d.Name = f.requiredText(orgNameSpellings()...)
 		parent, _ := f.text(fieldParentCode)

@@ -25,12 +25,13 @@ const DefaultMaxBody = 5 << 20
 // after 20 seconds (access guide, FAQ on interface debugging).
 const acceptTimeout = 15 * time.Second
 
-// Acceptor takes a verified push in. When it returns an answer the push is durable; the
-// same push again gets the same answer. When it returns an error nothing was written:
-// orgsync.ErrReplay if the nonce came before with another body, anything else if the
-// push should be sent again. It must be safe for concurrent use.
+// Acceptor takes a verified push in, as [orgsync.Acceptor] does. When it returns a
+// receipt the push is durable; the same push again gets the same answer. When it returns
+// an error nothing was written: orgsync.ErrReplay if the nonce came before with another
+// body, anything else if the push should be sent again. It must be safe for concurrent
+// use.
 type Acceptor interface {
-	Accept(ctx context.Context, p orgsync.Push) (orgsync.Answer, error)
+	Accept(ctx context.Context, p orgsync.Push) (orgsync.Receipt, error)
 }
 
 // Settings are what can change while the endpoint runs, when keys are rotated.
@@ -126,7 +127,7 @@ type record struct {
 	realm     orgsync.Realm
 	candidate Candidate
 	key       int
-	changes   int
+	receipt   orgsync.Receipt
 }
 
 // action serves one request. Its error becomes the answer and the log line.
@@ -163,16 +164,15 @@ func (h *Handler) push(w http.ResponseWriter, r *http.Request, rec *record) erro
 		Signed: verified.Signed, Received: rec.started, Candidate: string(verified.Candidate),
 	}
 	p.Message, p.Refused = understand(settings.Opener, rec.kind, body, verified.Signed)
-	rec.tenant, rec.realm, rec.changes = p.Message.Tenant, p.Message.Realm, p.Message.Changes()
+	rec.tenant, rec.realm = p.Message.Tenant, p.Message.Realm
 
 	// From here on the peer's hang-up must not undo what is being written.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), acceptTimeout)
 	defer cancel()
-	given, err := h.config.Acceptor.Accept(ctx, p)
-	if err != nil {
+	if rec.receipt, err = h.config.Acceptor.Accept(ctx, p); err != nil {
 		return err
 	}
-	return refusal(given, p.Refused)
+	return refusal(rec.receipt.Answer, p.Refused)
 }
 
 // understand decodes a message and opens its secret. A refused message carries none.
@@ -262,12 +262,7 @@ func (h *Handler) log(ctx context.Context, rec *record, result Result, err error
 		attrs = append(attrs, slog.String("kind", rec.kind.String()))
 	}
 	if rec.candidate != "" {
-		attrs = append(attrs,
-			slog.String("candidate", string(rec.candidate)),
-			slog.Int("key_index", rec.key),
-			slog.String("tenant_id", string(rec.tenant)),
-			slog.String("realm", rec.realm.String()),
-			slog.Int("changes", rec.changes))
+		attrs = append(attrs, rec.verified()...)
 	}
 	if err != nil {
 		attrs = append(attrs, slog.String("error", err.Error()))
@@ -276,4 +271,29 @@ func (h *Handler) log(ctx context.Context, rec *record, result Result, err error
 		level = slog.LevelError
 	}
 	h.config.Logger.LogAttrs(ctx, level, "push", attrs...)
+}
+
+// verified is what the line says of a request whose signature was good.
+func (rec *record) verified() []slog.Attr {
+	attrs := []slog.Attr{
+		slog.String("candidate", string(rec.candidate)),
+		slog.Int("key_index", rec.key),
+		slog.String("realm", rec.realm.String()),
+	}
+	if orgsync.CheckKey(string(rec.tenant)) == nil { // else it may be any text
+		attrs = append(attrs, slog.String("tenant_id", string(rec.tenant)))
+	}
+	if rec.receipt.ID == 0 {
+		return attrs
+	}
+	attrs = append(attrs, slog.Int64("journal_id", int64(rec.receipt.ID)))
+	if rec.receipt.Repeated {
+		return append(attrs, slog.Bool("repeated", true))
+	}
+	for verdict, n := range rec.receipt.Tally {
+		if n != 0 {
+			attrs = append(attrs, slog.Int64(orgsync.Verdict(verdict).String(), n))
+		}
+	}
+	return attrs
 }

@@ -24,6 +24,8 @@ import (
 	"github.com/kitbridge/kitbridge/orgsync/push"
 )
 
+var _ push.Acceptor = (*orgsync.Acceptor)(nil)
+
 // journal is an Acceptor in memory: the first push under a nonce is kept, the same again
 // gets the same answer, another body is a replay.
 type journal struct {
@@ -33,25 +35,28 @@ type journal struct {
 	enter  func(ctx context.Context)
 }
 
-func (j *journal) Accept(ctx context.Context, p orgsync.Push) (orgsync.Answer, error) {
+func (j *journal) Accept(ctx context.Context, p orgsync.Push) (orgsync.Receipt, error) {
 	if j.enter != nil {
 		j.enter(ctx)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.fault != nil {
-		return 0, j.fault
+		return orgsync.Receipt{}, j.fault
 	}
-	for _, known := range j.pushes {
+	for i, known := range j.pushes {
+		id := orgsync.JournalID(i + 1)
 		if known.Kind == p.Kind && known.Nonce == p.Nonce {
 			if known.Digest != p.Digest {
-				return 0, orgsync.ErrReplay
+				return orgsync.Receipt{}, orgsync.ErrReplay
 			}
-			return answerTo(known), nil
+			return orgsync.Receipt{ID: id, Answer: answerTo(known), Repeated: true}, nil
 		}
 	}
 	j.pushes = append(j.pushes, p)
-	return answerTo(p), nil
+	r := orgsync.Receipt{ID: orgsync.JournalID(len(j.pushes)), Answer: answerTo(p)}
+	r.Tally[orgsync.Applied] = int64(p.Message.Changes())
+	return r, nil
 }
 
 func answerTo(p orgsync.Push) orgsync.Answer {
@@ -162,7 +167,7 @@ func TestPushIsAccepted(t *testing.T) {
 		}
 		for key, want := range map[string]any{
 			"msg": "push", "kind": v.Kind, "result": "000000", "candidate": "raw", "realm": "production",
-			"tenant_id": string(message.Tenant), "changes": float64(message.Changes()), "bytes": float64(len(v.Body)), "key_index": 0.0,
+			"tenant_id": string(message.Tenant), "applied": float64(message.Changes()), "journal_id": 1.0, "bytes": float64(len(v.Body)), "key_index": 0.0,
 		} {
 			if lines[0][key] != want {
 				t.Errorf("%s: log line has %s = %v, want %v", v.ID, key, lines[0][key], want)
@@ -291,6 +296,9 @@ func TestNoncesAndFaults(t *testing.T) {
 		if _, got := e.call(t, request(s.kind, "n", s.body)); got != s.want {
 			t.Errorf("%s: answer %v, want %v", s.name, got, s.want)
 		}
+	}
+	if line := e.lines(t)[1]; line["repeated"] != true || line["journal_id"] != 1.0 || line["applied"] != nil {
+		t.Errorf("log line of a repetition: %v", line)
 	}
 	for _, fault := range []error{orgsync.ErrUnavailable, context.DeadlineExceeded, errors.New("disk is full")} {
 		e := newEndpoint(t, nil)
