@@ -146,3 +146,42 @@ func testServerDown(t *testing.T, server *peers.DatabaseServer, p product) {
 	server.Start()
 	converge(t, s, v, userKey("li"))
 }
+
+// TestFoldedKeys: in tables made by somebody else, whose keys compare regardless of
+// case, the first keeps its row and the other is told so.
+func TestFoldedKeys(t *testing.T) {
+	t.Parallel()
+	p := sqliteProduct(t)
+	ddl, err := sqlsink.DDL(sqlsink.SQLite, "kit_")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range ddl {
+		p.exec(t, strings.ReplaceAll(statement, "VARCHAR(64)", "VARCHAR(64) COLLATE NOCASE"))
+	}
+	s := newSink(t, p, func(c *sqlsink.Config) { c.Verify = true })
+	refused := func(v *state, keys ...orgsync.Key) {
+		t.Helper()
+		results, err := s.Converge(t.Context(), v, keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range keys {
+			if got := resultOf(t, results, k).Err; !errors.Is(got, orgsync.ErrRejected) {
+				t.Errorf("%v: %v, want ErrRejected", k, got)
+			}
+		}
+	}
+	v := newState()
+	v.user("li")
+	converge(t, s, v, v.keys()...)
+	refused(v, v.user("LI", "position", "other"))
+	other := newState()
+	other.tenant.ID = orgsync.TenantID(strings.ToUpper(tenantID))
+	other.user("li", "position", "other")
+	refused(other, other.keys()...)
+	p.want(t, "SELECT tenant_id FROM kit_tenant", tenantID)
+	p.want(t, "SELECT tenant_id, user_name, position FROM kit_user", tenantID+"|li|")
+	converge(t, s, v, v.user("li", "position", "boss"))
+	p.want(t, "SELECT user_name, position FROM kit_user", "li|boss")
+}
