@@ -208,3 +208,11 @@ func (f *fixture) deleteEntry(dn string) {
 		f.t.Fatal(err)
 	}
 }
+
+// rename renames or moves an entry by hand.
+func (f *fixture) rename(dn, rdn, above string) {
+	f.t.Helper()
+	if err := f.admin().ModifyDN(ldap.NewModifyDNRequest(dn, rdn, true, above)); err != nil {
+		f.t.Fatal(err)
+	}
+}

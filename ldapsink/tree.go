@@ -27,6 +27,7 @@ func newTree(have []Entry) *tree {
 	t := &tree{root: &node{}, byID: make(map[EntryID]*node, len(have))}
 	for _, e := range have {
 		n := t.make(e.DN)
+		n.rdn = e.DN.leaf() // spelled as the entry has it, not as those below it
 		if e.ID == (EntryID{}) {
 			continue
 		}

@@ -65,10 +65,7 @@ func isOrdered(o Operation) bool { return o.ID.Kind.isStructure() && o.stage != 
 // perform does one operation of the plan, unless an earlier one of the same entry failed.
 // Values that the server will not take are left out.
 func (r *round) perform(ctx context.Context, o Operation) error {
-	r.mu.Lock()
-	broken := r.broken[o.ID]
-	r.mu.Unlock()
-	if broken {
+	if r.isBroken(o) {
 		return nil
 	}
 	err := r.sink.send(ctx, o)
@@ -98,6 +95,18 @@ func (r *round) perform(ctx context.Context, o Operation) error {
 		}
 		return nil
 	}
+}
+
+// isBroken says whether the operation must be left undone: something failed before it. A
+// department that lost its name to a twin must not have the twin's group.
+func (r *round) isBroken(o Operation) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	department := EntryID{DepartmentEntry, o.ID.Name}
+	if o.ID.Kind == DepartmentGroup && o.Kind == Add && r.broken[department] {
+		r.broken[o.ID], r.failed[o.ID] = true, r.failed[department]
+	}
+	return r.broken[o.ID]
 }
 
 // leave takes members out of a group. A group that would be empty gets the placeholder; to

@@ -1,0 +1,121 @@
+package ldapsink_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"sync"
+	"testing"
+)
+
+// proxy stands between the sink and slapd. It forwards requests and cuts the first
+// connection that has sent so many after the last one was carried out, without its answer.
+type proxy struct {
+	addr     string
+	accepted chan struct{} // closed with the first connection
+	once     sync.Once
+
+	mu  sync.Mutex
+	cut bool // under mu
+}
+
+func (p *proxy) wasCut() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cut
+}
+
+// cutAfter starts a proxy; without a target it takes connections and says nothing.
+func cutAfter(t *testing.T, target string, n int) *proxy {
+	t.Helper()
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{addr: l.Addr().String(), accepted: make(chan struct{})}
+	var wg sync.WaitGroup
+	t.Cleanup(func() { _ = l.Close(); wg.Wait() })
+	wg.Go(func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			p.once.Do(func() { close(p.accepted) })
+			wg.Go(func() {
+				defer client.Close() //nolint:errcheck // it is over
+				if target == "" {
+					_, _ = io.Copy(io.Discard, client)
+					return
+				}
+				p.forward(client, target, n)
+			})
+		}
+	})
+	return p
+}
+
+// forward passes one request at a time, as the sink sends them.
+func (p *proxy) forward(client net.Conn, target string, n int) {
+	server, err := net.Dial("tcp", target)
+	if err != nil {
+		return
+	}
+	defer server.Close() //nolint:errcheck // it is over
+	requests, answers := bufio.NewReader(client), bufio.NewReader(server)
+	for i := 1; ; i++ {
+		request, _, err := readMessage(requests)
+		if err != nil {
+			return
+		}
+		if _, err := server.Write(request); err != nil {
+			return
+		}
+		for done := false; !done; {
+			answer, operation, err := readMessage(answers)
+			if err != nil {
+				return
+			}
+			done = operation != searchResultEntry
+			p.mu.Lock()
+			cut := done && i > n && !p.cut
+			p.cut = p.cut || cut
+			p.mu.Unlock()
+			if cut {
+				return
+			}
+			if _, err := client.Write(answer); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// searchResultEntry is the tag of an answer after which more follow, RFC 4511, section 4.5.2.
+const searchResultEntry = 0x64
+
+// readMessage reads one LDAPMessage, a BER sequence of a message number and an operation,
+// and the operation's tag.
+func readMessage(r *bufio.Reader) ([]byte, byte, error) {
+	head, err := r.Peek(2)
+	if err != nil {
+		return nil, 0, err
+	}
+	length, size := int(head[1]), 2
+	if more := length & 0x7f; length >= 0x80 { // the long form
+		if head, err = r.Peek(2 + more); err != nil {
+			return nil, 0, err
+		}
+		length, size = 0, 2+more
+		for _, b := range head[2:] {
+			length = length<<8 | int(b)
+		}
+	}
+	message := make([]byte, size+length)
+	if _, err := io.ReadFull(r, message); err != nil {
+		return nil, 0, err
+	}
+	number := message[size:]
+	return message, number[2+int(number[1])], nil
+}
