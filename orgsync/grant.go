@@ -56,9 +56,6 @@ func (g Grant) visible(a Attribute, floor Version) (Register, bool) {
 	return r, r.Version > max(floor, g.Removed)
 }
 
-// newest is the greatest version in the grant.
-func (g Grant) newest() Version { return max(g.Granted, g.Changed, g.Revoked, g.Removed) }
-
 // enabled says whether a granted grant is switched on; without a word it is.
 func (g Grant) enabled(floor Version) bool {
 	r, ok := g.visible(AttrEnable, floor)

@@ -1,6 +1,7 @@
 package orgsync_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -11,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/kitbridge/kitbridge/orgsync"
@@ -61,7 +62,6 @@ type world struct {
 
 type naiveGrant struct {
 	presence string
-	at       orgsync.Version
 	attrs    map[orgsync.Attribute]orgsync.Register
 }
 
@@ -177,19 +177,19 @@ func (w *naive) sayUser(m orgsync.Message, v orgsync.Version, u orgsync.UserChan
 	w.described[k[2]] = w.described[k[2]] || m.Flag == orgsync.FlagAdd || m.Flag == orgsync.FlagModify
 	switch m.Flag {
 	case orgsync.FlagRemove:
-		*g = naiveGrant{presence: "removed", at: v, attrs: map[orgsync.Attribute]orgsync.Register{}}
+		*g = naiveGrant{presence: "removed", attrs: map[orgsync.Attribute]orgsync.Register{}}
 		return
 	case orgsync.FlagRevoke:
-		g.presence, g.at = "withdrawn", v
+		g.presence = "withdrawn"
 		return
 	case orgsync.FlagAdd:
-		g.presence, g.at = "granted", v
+		g.presence = "granted"
 		if _, ok := u.Attributes.Get(orgsync.AttrEnable); !ok {
 			u.Attributes = u.Attributes.Set(orgsync.AttrEnable, "true")
 		}
 	default:
 		if g.presence == "" {
-			g.presence, g.at = "granted", v
+			g.presence = "granted"
 		}
 	}
 	for a := orgsync.AttrName; a <= orgsync.AttrEntryDate; a++ {
@@ -257,7 +257,7 @@ func (w *naive) users(out world) {
 		p.status = "enabled"
 		role, ok := g.attrs[orgsync.AttrRole]
 		if !ok {
-			role = orgsync.Register{Value: "user", Version: g.at}
+			continue
 		}
 		if p.role.Version == "" || role.Version > p.role.Version && role.Version.Moment() != p.role.Version.Moment() ||
 			role.Version.Moment() == p.role.Version.Moment() && role.Value == "user" {
@@ -269,7 +269,7 @@ func (w *naive) users(out world) {
 			out.Users[name] = p.status
 			continue
 		}
-		line := p.status + " role=" + p.role.Value
+		line := p.status + " role=" + cmp.Or(p.role.Value, "user")
 		for a := orgsync.AttrName; a <= orgsync.AttrEntryDate; a++ {
 			if r, ok := p.attrs[a]; ok && a != orgsync.AttrRole && a != orgsync.AttrEnable {
 				line += fmt.Sprintf(" %s=%s", a, r.Value)
@@ -467,13 +467,13 @@ func TestOrderLeavesNoTrace(t *testing.T) {
 		first := ""
 		permute(history, func(order []said) {
 			got, dump := accept(t, order)
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := gocmp.Diff(want, got); diff != "" {
 				t.Fatalf("history %v\n(-want +got)\n%s", strings.ReplaceAll(fmt.Sprint(order), " allOrg", "\n allOrg"), diff)
 			}
 			if first == "" {
 				first = dump
 			}
-			if diff := cmp.Diff(first, dump); diff != "" {
+			if diff := gocmp.Diff(first, dump); diff != "" {
 				t.Fatalf("registers depend on the order of %v\n(-want +got)\n%s", order, diff)
 			}
 		})
@@ -482,7 +482,7 @@ func TestOrderLeavesNoTrace(t *testing.T) {
 		history := rapid.SliceOfN(rapid.Custom(drawMessage), 10, 60).Draw(t, "history")
 		shuffled := rapid.Permutation(append(slices.Clone(history), history[:len(history)/3]...)).Draw(t, "order")
 		got, _ := accept(t, shuffled)
-		if diff := cmp.Diff(replay(history), got); diff != "" {
+		if diff := gocmp.Diff(replay(history), got); diff != "" {
 			t.Fatalf("history %v\n(-want +got)\n%s", shuffled, diff)
 		}
 	}))

@@ -141,13 +141,11 @@ func (g Grant) project(i Instance) UserGrant {
 	return UserGrant{Instance: g.Instance, App: g.App, Role: role, Enabled: g.IsEnabled(i)}
 }
 
-// newerRole keeps the role of the newer of two live enabled grants.
+// newerRole keeps the newer word about the role. A grant that says nothing of it does not
+// count; if none does, the user is a user.
 func newerRole(role Role, at Version, g Grant, floor Version) (Role, Version) {
 	r, ok := g.visible(AttrRole, floor)
-	if !ok {
-		r = Register{Value: string(RoleUser), Version: g.newest()}
-	}
-	if at == "" || supersedes(AttrRole, r, Register{string(role), at}) {
+	if ok && (at == "" || supersedes(AttrRole, r, Register{string(role), at})) {
 		return Role(r.Value), r.Version
 	}
 	return role, at
