@@ -3,7 +3,9 @@ package sso_test
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -322,5 +324,36 @@ func TestSubjectsNeverMix(t *testing.T) {
 	}
 	if diff := cmp.Diff("a%2Fb/c/d", sso.Subject("a/b", "c/d")); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestTrailersDoNotReachTheProduct: net/http adds trailers to the request after the headers were judged.
+func TestTrailersDoNotReachTheProduct(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	browser := ssotest.Browser(t)
+	h.signIn(browser, tenantA, "zhang.san", "pw1")
+	var trailer http.Header
+	server := httptest.NewServer(h.rp.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		trailer = r.Trailer
+	})))
+	t.Cleanup(server.Close)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, io.MultiReader(strings.NewReader("body")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, _ := url.Parse(h.url)
+	for _, c := range browser.Jar.Cookies(u) {
+		r.AddCookie(c)
+	}
+	r.Trailer = http.Header{"X-Auth-Role": {"admin"}, "X_auth_role": {"admin"}}
+	resp, err := browser.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || len(trailer) != 0 {
+		t.Errorf("status %d, trailer %v, want 200 and none", resp.StatusCode, trailer)
 	}
 }

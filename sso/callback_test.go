@@ -357,3 +357,42 @@ func TestLogout(t *testing.T) {
 		t.Errorf("logout without a session = %d to %v", got.status, got.location)
 	}
 }
+
+// TestWaitingDoesNotSkipTheQuestion: a sign-in that has to be confirmed is still to be confirmed after it waited for its
+// account.
+func TestWaitingDoesNotSkipTheQuestion(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	browser := ssotest.Browser(t)
+	h.signIn(browser, tenantA, "li.si", "pw2")
+	h.put(tenantB, "zhang.san", sso.AccountUnknown, "")
+	address := h.start(browser, tenantB, "/x", "Sec-Fetch-Site", "cross-site")
+	if got := h.get(browser, h.authorize(browser, address, "zhang.san", "pw9")); got.header.Get("Location") != "/sso/pending" {
+		t.Fatalf("callback = %d to %v, want /sso/pending", got.status, got.location)
+	}
+	h.put(tenantB, "zhang.san", sso.AccountActive, sso.RoleUser)
+	if got := h.get(browser, "/sso/pending"); got.header.Get("Location") != "/sso/confirm" {
+		t.Errorf("pending = %d to %v, want /sso/confirm", got.status, got.location)
+	}
+	h.wantSubject(browser, tenantA+"/li.si")
+	page := h.get(browser, "/sso/confirm")
+	if !strings.Contains(page.body, "li.si") {
+		t.Error("the page does not say who is signed in now")
+	}
+	got := h.do(browser, http.MethodPost, "/sso/confirm", url.Values{"csrf": {csrfOf(t, page.body)}})
+	if got.header.Get("Location") != "/x" {
+		t.Errorf("confirm = %d to %v, want /x", got.status, got.location)
+	}
+	h.wantSubject(browser, tenantB+"/zhang.san")
+}
+
+func TestLookingAheadBeginsNothing(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	for _, method := range []string{http.MethodHead, http.MethodGet} {
+		got := h.do(ssotest.Browser(t), method, "/sso/login?tenant="+tenantA, nil, "Sec-Purpose", "prefetch")
+		if got.status != http.StatusNoContent || len(got.header["Set-Cookie"]) != 0 {
+			t.Errorf("%s = %d with cookies %v, want 204 and none", method, got.status, got.header["Set-Cookie"])
+		}
+	}
+}

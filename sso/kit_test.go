@@ -2,10 +2,13 @@ package sso_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -368,5 +371,37 @@ func TestAwkwardUserNames(t *testing.T) {
 		if decoded, err := url.PathUnescape(got); err != nil || decoded != tenantA+"/"+name || strings.ContainsAny(got, "+, ") {
 			t.Errorf("X-Auth-Subject = %q, decodes to %q, want %q", got, decoded, tenantA+"/"+name)
 		}
+	}
+}
+
+// TestNoRedirectIsFollowed: neither the code nor the secret nor the token goes where an auth centre points.
+func TestNoRedirectIsFollowed(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/api/v1/oauth2/token", "/api/v1/oauth2/userinfo"} {
+		var elsewhere atomic.Int32
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case strings.HasPrefix(r.URL.Path, "/elsewhere"):
+				elsewhere.Add(1)
+				_, _ = io.WriteString(w, `{"access_token":"x","userName":"zhang.san"}`)
+			case r.URL.Path == path:
+				http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+			default:
+				_, _ = io.WriteString(w, `{"access_token":"x"}`)
+			}
+		}))
+		t.Cleanup(server.Close)
+		h := newHouse(t, nil)
+		h.PutTenant(t, sso.Tenant{ID: tenantA, Domain: server.URL, Live: true})
+		browser := ssotest.Browser(t)
+		u, err := url.Parse(h.start(browser, tenantA, "/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := h.get(browser, "/sso/callback?code=c&state="+u.Query().Get("state"))
+		if got.status != http.StatusBadGateway || elsewhere.Load() != 0 {
+			t.Errorf("%s redirects: callback = %d after %d requests elsewhere, want 502 and none", path, got.status, elsewhere.Load())
+		}
+		h.wantSubject(browser, "")
 	}
 }
