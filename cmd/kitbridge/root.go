@@ -67,7 +67,9 @@ func newRootCommand(p process) *cobra.Command {
 		&cobra.Group{ID: firstSteps, Title: "First steps:"},
 	)
 	root.AddCommand(
+		newDemoCommand(p),
 		newInitCommand(p),
+		newServeCommand(p),
 		newVersionCommand(p),
 	)
 	root.Example = examplesOf(root, firstSteps)
@@ -86,7 +88,8 @@ func examplesOf(root *cobra.Command, group string) string {
 	return strings.Join(lines, "\n")
 }
 
-// usageError marks a wrong command line.
+// usageError marks a wrong command line, or files beside the configuration that do not
+// fit it.
 type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }

@@ -1,0 +1,279 @@
+package main
+
+import (
+	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/kitbridge/kitbridge/internal/console"
+	"github.com/kitbridge/kitbridge/internal/keyring"
+	"github.com/kitbridge/kitbridge/internal/store"
+	"github.com/kitbridge/kitbridge/orgsync"
+	"github.com/kitbridge/kitbridge/orgsync/push"
+	"github.com/kitbridge/kitbridge/sso"
+	"github.com/kitbridge/kitbridge/templates"
+)
+
+// bridge is the whole program, put together from a configuration. Nothing runs before
+// run is called; close gives back what open took.
+type bridge struct {
+	config     Config
+	log        *slog.Logger
+	store      *store.Store
+	closeSinks func() error
+	dispatcher *orgsync.Dispatcher
+	relying    *sso.RelyingParty
+	public     http.Handler
+	admin      http.Handler
+}
+
+// openBridge opens the database and puts the parts together. product, if not nil, is
+// what stands behind the sign-in at every path that is not ours.
+func openBridge(ctx context.Context, cfg Config, log *slog.Logger, product http.Handler) (*bridge, error) {
+	ring, err := openKeyRing(cfg)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	keys, err := readPrivateKeys(cfg.Marketplace.PrivateKeyFiles)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	b := &bridge{config: cfg, log: log}
+	b.store, err = store.Open(ctx, store.Config{
+		URL: cfg.Database.Reveal(), Migrate: cfg.Migrate == "auto", Keys: ring,
+		App: sso.AppID(cfg.SSO.AppID), Now: time.Now, Logger: log,
+	})
+	if errors.Is(err, store.ErrKeys) || errors.Is(err, store.ErrSchema) {
+		return nil, &usageError{err} // starting again would not help
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := b.assemble(ctx, ring, keys, product); err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	return b, nil
+}
+
+func (b *bridge) assemble(ctx context.Context, ring *keyring.Ring, keys []*rsa.PrivateKey, product http.Handler) error {
+	var err error
+	var sinks []orgsync.Sink
+	if sinks, b.closeSinks, err = openSinks(ctx, b.config, b.store, b.log); err != nil {
+		return err
+	}
+	b.dispatcher, err = orgsync.NewDispatcher(orgsync.DispatcherConfig{
+		Lanes: b.store, Sinks: sinks, Logger: b.log, Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	marketplace, err := b.newMarketplace(keys)
+	if err != nil {
+		return err
+	}
+	if b.relying, err = newRelyingParty(b.config, ring, b.store, b.log); err != nil {
+		return err
+	}
+	b.public = newPublicMux(b.config.Marketplace.Path, marketplace, b.relying, product)
+	b.admin, err = console.New(console.Config{
+		Token: b.config.Admin.Token.Reveal(), Listen: b.config.Admin.Listen,
+		Status: b.status, Database: b.store.Ping, Degraded: b.degraded, Logger: b.log,
+	})
+	return err
+}
+
+// newMarketplace returns the endpoint that takes pushes in.
+func (b *bridge) newMarketplace(keys []*rsa.PrivateKey) (http.Handler, error) {
+	market := b.config.Marketplace
+	settings := push.Settings{
+		Verifier: push.Verifier{Keys: revealAll(market.Keys.Kit), Skew: market.ClockSkew},
+		Opener:   push.Opener{Keys: keys},
+	}
+	return push.New(push.Config{
+		Path: market.Path, Settings: func() push.Settings { return settings },
+		Acceptor: orgsync.NewAcceptor(b.store, b.dispatcher.Wake),
+		MaxBody:  int64(market.MaxBody), Now: time.Now, Logger: b.log,
+	})
+}
+
+func newPublicMux(path string, marketplace http.Handler, relying *sso.RelyingParty, product http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", console.Health)
+	if path != "" {
+		mux.Handle(path, marketplace)
+	}
+	mux.Handle(path+"/", marketplace)
+	mux.Handle("/sso/", relying.Handler())
+	if product != nil {
+		mux.Handle("/", relying.Require(product))
+	}
+	return mux
+}
+
+func newRelyingParty(cfg Config, ring *keyring.Ring, s *store.Store, log *slog.Logger) (*sso.RelyingParty, error) {
+	keys, err := ring.Derive("sso cookies and assertions")
+	if err != nil {
+		return nil, err
+	}
+	pages, err := templates.New()
+	if err != nil {
+		return nil, err
+	}
+	return sso.New(sso.Config{
+		PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies, Settings: ssoSettings(cfg.SSO),
+		Keys: keys, Tenants: s, Credentials: s, Accounts: s, Sessions: s,
+		Pages: pages, Logger: log, Now: time.Now,
+	})
+}
+
+// ssoSettings translates the configuration into the relying party's settings.
+func ssoSettings(c SSO) sso.Settings {
+	s := sso.DefaultSettings(sso.ProfileName(c.Profile))
+	s.App = sso.AppID(c.AppID)
+	s.UnifiedLoginURL = c.UnifiedLoginURL
+	s.AuthorizeURL, s.TokenURL, s.UserinfoURL, s.LogoutURL = c.AuthorizeURL, c.TokenURL, c.UserinfoURL, c.LogoutURL
+	s.Issuer, s.Scope, s.ClientAuth, s.TokenRedirectURI = c.Issuer, c.Scope, c.ClientAuth, c.TokenRedirectURI
+	s.TenantParams, s.Nonce, s.PKCE, s.SigningAlgs = c.TenantParams, c.Nonce, c.PKCE, c.SigningAlgs
+	s.Unsolicited, s.UnknownUser, s.Chooser = c.Unsolicited, c.UnknownUser, c.Chooser
+	s.AllowTestTenants = c.TestTenants == "allow"
+	s.ProductCookies = c.ProductCookies
+	s.SessionIdle, s.SessionAbsolute = c.Session.Idle, c.Session.Absolute
+	s.AllowInsecureAuthCentres = c.AllowInsecureAuthCentres
+	s.PrivateNetworks = c.AuthCentres.PrivateNetworks
+	s.AssertionAudience = c.Assertion.Audience
+	s.Timeout, s.MaxBody = c.HTTP.Timeout, int64(c.HTTP.MaxBody)
+	if s.Profile == sso.ProfileOIDC {
+		s.LogoutURL = "" // discovery names it
+	}
+	return s
+}
+
+// openKeyRing reads the key file, or creates it beside a new SQLite database: with
+// another key an old database could not be read.
+func openKeyRing(cfg Config) (*keyring.Ring, error) {
+	ring, err := keyring.Load(cfg.KeyFile)
+	if err == nil || !errors.Is(err, os.ErrNotExist) {
+		return ring, err
+	}
+	fresh, newErr := store.IsNew(cfg.Database.Reveal())
+	if newErr != nil || !fresh {
+		return nil, fmt.Errorf("%w; the database exists already and needs the key it was made with: put that file back", err)
+	}
+	if ring, err = keyring.Generate(); err != nil {
+		return nil, err
+	}
+	return ring, ring.WriteNew(cfg.KeyFile)
+}
+
+// readPrivateKeys reads the RSA keys of the application credential, PEM with PKCS #8
+// (RFC 5208) or PKCS #1 (RFC 8017) inside.
+func readPrivateKeys(files []string) ([]*rsa.PrivateKey, error) {
+	keys := make([]*rsa.PrivateKey, 0, len(files))
+	var faults []error
+	for _, file := range files {
+		key, err := readPrivateKey(file)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("marketplace.private_key_files: %s: %w", file, err))
+			continue
+		}
+		keys = append(keys, key)
+	}
+	return keys, errors.Join(faults...)
+}
+
+func readPrivateKey(file string) (*rsa.PrivateKey, error) {
+	text, err := os.ReadFile(filepath.Clean(file))
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, errors.New("is not PEM; want a file that begins with -----BEGIN PRIVATE KEY-----")
+	}
+	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
+		return key, nil
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, errors.New("holds no private key that can be read; an encrypted one must be decrypted first (openssl pkey)")
+	}
+	key, ok := parsed.(*rsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("holds a %T; the marketplace encrypts for RSA", parsed)
+	}
+	return key, nil
+}
+
+func revealAll(secrets []Secret) []string {
+	out := make([]string, 0, len(secrets))
+	for _, s := range secrets {
+		out = append(out, s.Reveal())
+	}
+	return out
+}
+
+// status reads the counts for the API.
+func (b *bridge) status(ctx context.Context) (console.Status, error) {
+	counts, err := b.store.Status(ctx)
+	if err != nil {
+		return console.Status{}, err
+	}
+	j := counts.Journal
+	out := console.Status{Journal: console.JournalStatus{
+		Accepted: j.Accepted(), Applied: j[orgsync.Applied], Stale: j[orgsync.Stale],
+		Parked: j[orgsync.Parked], Held: j[orgsync.Held], Refused: j[orgsync.Refused],
+	}}
+	for _, s := range counts.Sinks {
+		out.Sinks = append(out.Sinks, console.SinkStatus{
+			Name: s.Name, Pending: s.Pending, Dead: s.Dead, OldestPendingSeconds: s.Oldest.Seconds(),
+		})
+	}
+	for _, t := range counts.Tenants {
+		out.Tenants = append(out.Tenants, console.TenantStatus{
+			TenantID: string(t.ID), Name: t.Name, Users: t.Users, Departments: t.Departments, Parked: t.Parked, Held: t.Held,
+		})
+	}
+	return out, nil
+}
+
+// degraded lists the sinks that do not answer.
+func (b *bridge) degraded() []console.Degraded {
+	var out []console.Degraded
+	for _, h := range b.dispatcher.Health() {
+		if h.Err != nil {
+			out = append(out, console.Degraded{What: "sink " + h.Name, Since: h.Since, Why: h.Err.Error()})
+		}
+	}
+	return out
+}
+
+// close gives back what openBridge took, the database last.
+func (b *bridge) close() error {
+	var err error
+	if b.closeSinks != nil {
+		err = b.closeSinks()
+	}
+	return errors.Join(err, b.store.Close())
+}
+
+// newLogger returns the logger that the configuration asks for.
+func newLogger(w io.Writer, c Log) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		level = slog.LevelInfo
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if c.Format == "text" {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 30 * time.Second
+	writeTimeout      = 60 * time.Second
+	idleTimeout       = 120 * time.Second
+	// shutdownTimeout is how long requests under way may take to finish.
+	shutdownTimeout = 15 * time.Second
+	maxHeaderBytes  = 64 << 10
+)
+
+const serveLong = `Run the bridge: take the marketplace's messages in, keep the sinks equal to them
+and sign people in, until SIGTERM or Ctrl-C.
+
+It stops in order: no new connections, requests under way finish, what is being
+delivered is recorded, the database is closed. What was acknowledged is never
+lost, however the process ends.
+
+Exit codes: 0 stopped as told, 1 failed, 2 the configuration is wrong.`
+
+func newServeCommand(p process) *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:     "serve --config FILE",
+		Short:   "Run the bridge",
+		Long:    serveLong,
+		Example: "  kitbridge serve --config /etc/kitbridge/kitbridge.yaml",
+		GroupID: firstSteps,
+		Args:    noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, warnings, err := loadConfig(file, p.env)
+			if err != nil {
+				return err
+			}
+			log := newLogger(p.stderr, cfg.Log)
+			for _, w := range warnings {
+				log.Warn("configuration", "at", fmt.Sprintf("%s:%d", w.File, w.Line), "key", w.Key, "warning", w.Text)
+			}
+			return serve(c.Context(), cfg, log)
+		},
+	}
+	c.Flags().StringVar(&file, "config", configName, "the configuration file")
+	return c
+}
+
+// serve opens the bridge, listens and runs until ctx ends.
+func serve(ctx context.Context, cfg Config, log *slog.Logger) error {
+	b, err := openBridge(ctx, cfg, log, nil)
+	if err != nil {
+		return err
+	}
+	public, admin, err := listen(ctx, cfg)
+	if err != nil {
+		return errors.Join(err, b.close())
+	}
+	log.InfoContext(ctx, "serving", "public", public.Addr().String(), "admin", admin.Addr().String(), "version", version())
+	return b.run(ctx, public, admin)
+}
+
+func version() string {
+	info, _ := debug.ReadBuildInfo()
+	return versionOf(info).Version
+}
+
+// listen opens both listeners or none.
+func listen(ctx context.Context, cfg Config) (public, admin net.Listener, err error) {
+	var lc net.ListenConfig
+	if public, err = lc.Listen(ctx, "tcp", cfg.Listen); err != nil {
+		return nil, nil, fmt.Errorf("listen: %w", err)
+	}
+	if admin, err = lc.Listen(ctx, "tcp", cfg.Admin.Listen); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("admin.listen: %w", err), public.Close())
+	}
+	return public, admin, nil
+}
+
+// run serves until ctx ends or a part fails, then stops in order and closes the bridge.
+func (b *bridge) run(ctx context.Context, public, admin net.Listener) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	// The background outlives the requests: what they commit is still delivered.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	servers := []*http.Server{newServer(b.public, b.log), newServer(b.admin, b.log)}
+	var parts sync.WaitGroup
+	start := func(run func() error) {
+		parts.Go(func() {
+			if err := run(); err != nil && !errors.Is(err, http.ErrServerClosed) {
+				fail(err)
+			}
+		})
+	}
+	start(func() error { return servers[0].Serve(public) })
+	start(func() error { return servers[1].Serve(admin) })
+	start(func() error { return b.dispatcher.Run(background) })
+	start(func() error { return b.store.Run(background) })
+	<-ctx.Done()
+	b.log.InfoContext(ctx, "stopping")
+	// 1. No new connections; requests under way finish.
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	var faults []error
+	for _, s := range servers {
+		if err := s.Shutdown(deadline); err != nil {
+			faults = append(faults, fmt.Errorf("requests did not finish in time: %w", err), s.Close())
+		}
+	}
+	// 2. Deliveries under way are recorded. From here on nothing writes.
+	stop()
+	parts.Wait()
+	// 3. The sinks and, last, the database.
+	faults = append(faults, b.close())
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		faults = append([]error{cause}, faults...)
+	}
+	return errors.Join(faults...)
+}
+
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}

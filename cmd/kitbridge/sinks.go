@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/kitbridge/kitbridge/internal/sqlsink"
+	"github.com/kitbridge/kitbridge/internal/store"
+	"github.com/kitbridge/kitbridge/ldapsink"
+	"github.com/kitbridge/kitbridge/orgsync"
+)
+
+// openSinks makes the configured sinks. None is dialled: one that is down must not keep
+// the bridge from starting. closeAll gives their connections back.
+func openSinks(ctx context.Context, cfg Config, s *store.Store, log *slog.Logger) (sinks []orgsync.Sink, closeAll func() error, err error) {
+	owner, err := s.BridgeID(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	var closers []func() error
+	var faults []error
+	for _, c := range cfg.Sinks {
+		switch c.Type {
+		case sinkSQL:
+			opened, err := sqlsink.New(sqlsink.Config{
+				Name: c.Name, URL: c.URL[0].Reveal(), Prefix: c.Prefix, Verify: c.Schema == "verify",
+				Tenants: c.Tenants, PurgeAfter: c.PurgeAfter, Owner: owner, Now: time.Now, Logger: log,
+			})
+			faults = append(faults, err)
+			if err == nil {
+				sinks, closers = append(sinks, opened), append(closers, opened.Close)
+			}
+		default:
+			opened, err := openDirectory(c, s.Links(c.Name), log)
+			faults = append(faults, err)
+			if err == nil {
+				sinks = append(sinks, opened)
+				closers = append(closers, func() error { opened.Close(); return nil })
+			}
+		}
+	}
+	closeAll = func() error {
+		var faults []error
+		for _, c := range closers {
+			faults = append(faults, c())
+		}
+		return errors.Join(faults...)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, nil, errors.Join(err, closeAll())
+	}
+	return sinks, closeAll, nil
+}
+
+func openDirectory(c Sink, links ldapsink.Links, log *slog.Logger) (*ldapsink.Sink, error) {
+	secure, err := clientTLS(c)
+	if err != nil {
+		return nil, fmt.Errorf("sink %s: %w", c.Name, err)
+	}
+	removed := ldapsink.DisableRemoved
+	if c.RemovedUsers == "delete" {
+		removed = ldapsink.DeleteRemoved
+	}
+	return ldapsink.New(ldapsink.Config{
+		Name: c.Name, URLs: revealAll(c.URL), BindDN: c.BindDN, BindPassword: orgsync.Secret(c.BindPassword.Reveal()),
+		BaseDN: c.BaseDN, StartTLS: c.StartTLS, TLS: secure, Tenants: allowTenants(c.Tenants),
+		Removed: removed, PurgeAfter: c.PurgeAfter, Connections: c.Connections,
+		Links: links, Now: time.Now, Logger: log,
+	})
+}
+
+// allowTenants is the filter that a list of tenantIds, codes or "*" stands for.
+func allowTenants(list []string) func(orgsync.Tenant) bool {
+	return func(t orgsync.Tenant) bool {
+		return slices.Contains(list, "*") || slices.Contains(list, string(t.ID)) || t.Code != "" && slices.Contains(list, t.Code)
+	}
+}
+
+// clientTLS reads the certificates of a directory's connection; nil means the system's.
+func clientTLS(c Sink) (*tls.Config, error) {
+	if c.CAFile == "" && c.CertFile == "" {
+		return nil, nil
+	}
+	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.CAFile != "" {
+		text, err := os.ReadFile(filepath.Clean(c.CAFile))
+		if err != nil {
+			return nil, fmt.Errorf("ca_file: %w", err)
+		}
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("ca_file: %s holds no certificate in PEM form", c.CAFile)
+		}
+	}
+	if c.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("cert_file, key_file: %w", err)
+		}
+		t.Certificates = []tls.Certificate{pair}
+	}
+	return t, nil
+}
