@@ -33,8 +33,8 @@ func ParseDN(s string) (DN, error) {
 	for i, r := range parsed.RDNs {
 		texts, keys := make([]string, len(r.Attributes)), make([]string, len(r.Attributes))
 		for j, a := range r.Attributes {
-			if a.Type == "" {
-				return DN{}, fmt.Errorf("parse name of entry: an RDN without a type")
+			if !isAttributeType(a.Type) {
+				return DN{}, fmt.Errorf("parse name of entry: an RDN without a proper type")
 			}
 			one := newRDN(a.Type, a.Value)
 			texts[j], keys[j] = one.text, one.key
@@ -43,6 +43,17 @@ func ParseDN(s string) (DN, error) {
 		dn.rdns[i] = rdn{text: strings.Join(texts, "+"), key: strings.Join(keys, "+"), value: r.Attributes[0].Value}
 	}
 	return dn, nil
+}
+
+// isAttributeType is a descriptor or an OID, RFC 4512, section 1.4.
+func isAttributeType(s string) bool {
+	for _, c := range []byte(s) {
+		isLetter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !isLetter && c != '-' && c != '.' {
+			return false
+		}
+	}
+	return s != ""
 }
 
 func newRDN(attribute, value string) rdn {

@@ -33,7 +33,9 @@ type fixture struct {
 
 func newFixture(t testing.TB, options peers.SlapdOptions, change ...func(*ldapsink.Config)) *fixture {
 	t.Helper()
-	options.NoSync = true
+	if _, measures := t.(*testing.B); !measures {
+		options.NoSync = true
+	}
 	f := &fixture{
 		t: t, dir: peers.Slapd(t, options), links: &ldapsink.MemoryLinks{}, state: newState(),
 		now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC),
