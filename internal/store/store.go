@@ -61,8 +61,12 @@ type Store struct {
 }
 
 var (
-	_ orgsync.Store = (*Store)(nil)
-	_ orgsync.Lanes = (*Store)(nil)
+	_ orgsync.Store   = (*Store)(nil)
+	_ orgsync.Lanes   = (*Store)(nil)
+	_ sso.Tenants     = (*Store)(nil)
+	_ sso.Credentials = (*Store)(nil)
+	_ sso.Accounts    = (*Store)(nil)
+	_ sso.Sessions    = (*Store)(nil)
 )
 
 // Open opens the database, creates it if there is none, and checks that its schema and

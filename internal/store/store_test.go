@@ -1,8 +1,11 @@
 package store_test
 
 import (
+	"database/sql"
 	"log/slog"
+	"net/url"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,4 +50,18 @@ func open(t testing.TB, cfg store.Config) *store.Store {
 func TestStore(t *testing.T) {
 	t.Parallel()
 	orgsynctest.TestStore(t, func(t *testing.T) orgsynctest.Store { return open(t, config(t)) })
+}
+
+// query reads one value behind the store's back.
+func query(t testing.TB, cfg store.Config, text string, into any) {
+	t.Helper()
+	u := url.URL{Scheme: "file", OmitHost: true, Path: strings.TrimPrefix(cfg.URL, "sqlite:")}
+	db, err := sql.Open("sqlite", u.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if err := db.QueryRowContext(t.Context(), text).Scan(into); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
 }

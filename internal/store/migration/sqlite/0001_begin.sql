@@ -179,19 +179,13 @@ CREATE TABLE sequence (
 INSERT INTO sequence (name, value) VALUES ('lease', 0);
 
 CREATE TABLE session (
-    id          BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 32), -- SHA-256 of the session id
-    scope       INTEGER NOT NULL REFERENCES scope (id),
-    app         TEXT    NOT NULL,
-    user_name   TEXT    NOT NULL,
-    role        TEXT    NOT NULL,
-    filled      BLOB    NOT NULL,
-    domain      TEXT    NOT NULL,
-    provisional INTEGER NOT NULL CHECK (provisional IN (0, 1)),
-    created     INTEGER NOT NULL,
-    expires     INTEGER NOT NULL,
-    idle        INTEGER NOT NULL,
-    touched     INTEGER NOT NULL,
-    marks       BLOB    NOT NULL
+    id        BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 32), -- SHA-256 of the session id
+    scope     INTEGER NOT NULL REFERENCES scope (id),
+    app       TEXT    NOT NULL,
+    user_name TEXT    NOT NULL,
+    expires   INTEGER NOT NULL,
+    idle      INTEGER NOT NULL,
+    touched   INTEGER NOT NULL,
+    data      BLOB    NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX session_user ON session (scope, user_name);
-CREATE INDEX session_expires ON session (expires);

@@ -1,0 +1,19 @@
+package store
+
+import (
+	"context"
+
+	"github.com/kitbridge/kitbridge/orgsync"
+)
+
+// The private doors of the tests.
+
+func EncodeGrant(g orgsync.Grant) []byte                 { return encodeGrant(g) }
+func DecodeGrant(b []byte, g *orgsync.Grant) error       { return decodeGrant(b, g) }
+func EncodeUser(u orgsync.User) []byte                   { return encodeUser(u) }
+func DecodeUser(b []byte, u *orgsync.User) error         { return decodeUser(b, u) }
+func EncodeInstance(i orgsync.Instance) []byte           { return encodeInstance(i) }
+func DecodeInstance(b []byte, i *orgsync.Instance) error { return decodeInstance(b, i) }
+
+// Checkpoint is what Run does from time to time.
+func (s *Store) Checkpoint(ctx context.Context) error { return s.checkpoint(ctx) }

@@ -1,0 +1,192 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kitbridge/kitbridge/orgsync"
+	"github.com/kitbridge/kitbridge/sso"
+)
+
+const (
+	sessionFormat = 1
+	// touchEvery is how often a session in use is written.
+	touchEvery = time.Minute
+)
+
+const (
+	insertSession = `INSERT INTO session (id, scope, app, user_name, expires, idle, touched, data)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	selectTouched = "SELECT touched FROM session WHERE id = ?"
+	touchSession  = "UPDATE session SET touched = ? WHERE id = ? AND touched <= ?"
+	deleteSession = "DELETE FROM session WHERE id = ?"
+	deleteUsers   = "DELETE FROM session WHERE scope IN (SELECT id FROM scope WHERE tenant = ?) AND user_name = ?"
+	deleteExpired = "DELETE FROM session WHERE expires <= ? OR touched + idle <= ?"
+	selectLive    = `SELECT 0, s.app, s.user_name, '', s.data, NULL, s.expires, s.touched FROM session s
+	WHERE s.id = ? AND s.expires > ? AND s.touched + s.idle > ?
+	UNION ALL SELECT 1, c.tenant, t.code, t.name, NULL, NULL, t.active, c.realm
+	FROM session s JOIN scope c ON c.id = s.scope JOIN tenant t ON t.scope = s.scope WHERE s.id = ?
+	UNION ALL `
+)
+
+// sessionData is what no query asks for.
+type sessionData struct {
+	role        sso.Role
+	filled      sso.Profile
+	domain      string
+	provisional bool
+	created     time.Time
+	marks       map[mark]orgsync.Moment
+}
+
+func (d sessionData) encode() []byte {
+	e := make(encoder, 0, 256)
+	e.number(sessionFormat)
+	for _, s := range []string{
+		string(d.role), d.filled.Name, d.filled.OrgCode, d.filled.Email, d.filled.Mobile, d.filled.EmployeeCode, d.domain,
+	} {
+		e.text(s)
+	}
+	e.flag(d.provisional)
+	e.moment(d.created)
+	e.number(uint64(len(d.marks)))
+	for key, m := range d.marks {
+		e.number(uint64(key.kind))
+		e.text(string(key.instance))
+		e.text(string(m))
+	}
+	return e
+}
+
+func decodeSession(b []byte) (sessionData, error) {
+	d := decode(b, sessionFormat)
+	data := sessionData{
+		role: sso.Role(d.text()),
+		filled: sso.Profile{
+			Name: d.text(), OrgCode: d.text(), Email: d.text(), Mobile: d.text(), EmployeeCode: d.text(),
+		},
+		domain: d.text(), provisional: d.flag(), created: d.moment(),
+	}
+	n := d.count()
+	data.marks = make(map[mark]orgsync.Moment, n)
+	for range n {
+		key := mark{kind: byte(d.number()), instance: orgsync.InstanceID(d.text())} //nolint:gosec // written from a byte
+		data.marks[key] = orgsync.Moment(d.text())
+	}
+	return data, d.end("session")
+}
+
+// CreateSession implements [sso.Sessions].
+func (s *Store) CreateSession(ctx context.Context, n sso.NewSession) error {
+	err := s.writer.inTx(ctx, durable, func(ctx context.Context, c conn) error {
+		t, err := findTenant(ctx, c, n.Tenant)
+		if err != nil {
+			return err
+		}
+		// In the same transaction: a revocation is either seen here, or comes after
+		// and is newer than what is stored.
+		a, err := readAround(ctx, c, t.scope, orgsync.AppID(n.App), orgsync.UserName(n.User))
+		if err != nil {
+			return err
+		}
+		data := sessionData{
+			role: n.Role, filled: n.Filled, domain: n.Domain, provisional: n.Provisional, created: n.Created, marks: a.allMarks(),
+		}
+		_, err = c.exec(ctx, insertSession, n.Key[:], t.scope, string(n.App), string(n.User),
+			n.Expires.UnixMilli(), n.Idle.Milliseconds(), n.Created.UnixMilli(), data.encode())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("create session: %w", err)
+	}
+	return nil
+}
+
+// Decide implements [sso.Sessions]. It reads in one statement, so what it judges is of
+// one moment.
+func (s *Store) Decide(ctx context.Context, key sso.SessionKey, now time.Time) (sso.LiveSession, error) {
+	id, at := key[:], now.UnixMilli()
+	ofSession := func(column string) string { return "(SELECT " + column + " FROM session WHERE id = ?)" }
+	parts, err := collect(ctx, s.readers, scanPart,
+		selectLive+aroundOf(ofSession("scope"), ofSession("app"), ofSession("user_name")),
+		id, at, at, id, id, id, id, id, id, id)
+	if err != nil {
+		return sso.LiveSession{}, fmt.Errorf("read session: %w", err)
+	}
+	live, err := judge(parts)
+	if err != nil && !errors.Is(err, sso.ErrNoSession) {
+		return sso.LiveSession{}, fmt.Errorf("read session: %w", err)
+	}
+	return live, err
+}
+
+// judge says whether a session is live, or returns an [sso.ErrNoSession].
+func judge(parts []part) (sso.LiveSession, error) {
+	var live sso.LiveSession
+	var data sessionData
+	var a around
+	var found, active bool
+	for _, p := range parts {
+		var err error
+		switch p.kind {
+		case sessionPart:
+			found = true
+			live.App, live.User = sso.AppID(p.texts[0]), sso.UserName(p.texts[1])
+			live.Expires, live.Touched = timeOf(p.numbers[0]), timeOf(p.numbers[1])
+			data, err = decodeSession(p.blobs[0])
+		case tenantPart:
+			live.Tenant, live.TenantCode, live.TenantName = sso.TenantID(p.texts[0]), p.texts[1], p.texts[2]
+			active, live.Test = p.numbers[0] == 1, p.numbers[1] == int64(orgsync.Test)
+		default:
+			err = a.add(p, orgsync.AppID(live.App), orgsync.UserName(live.User))
+		}
+		if err != nil {
+			return sso.LiveSession{}, err
+		}
+	}
+	live.Role, live.Filled, live.Domain = data.role, data.filled, data.domain
+	live.Provisional, live.Created = data.provisional, data.created
+	live.Account = a.account(orgsync.UserName(live.User))
+	admitted := live.Account.Status == sso.AccountActive || live.Account.Status == sso.AccountUnknown && data.provisional
+	if !found || !active || !a.bound() || !admitted || a.revokedSince(data.marks) {
+		return sso.LiveSession{}, sso.ErrNoSession
+	}
+	return live, nil
+}
+
+// TouchSession implements [sso.Sessions].
+func (s *Store) TouchSession(ctx context.Context, key sso.SessionKey, now time.Time) error {
+	newest := now.Add(-touchEvery).UnixMilli()
+	touched, err := one(collect(ctx, s.readers, scanNumber, selectTouched, key[:]))
+	switch {
+	case errors.Is(err, orgsync.ErrNotFound) || err == nil && touched > newest:
+		return nil // and nobody who writes was kept waiting
+	case err != nil:
+		return fmt.Errorf("read session: %w", err)
+	}
+	return s.change(ctx, soft, "touch session", touchSession, now.UnixMilli(), key[:], newest)
+}
+
+// EndSession implements [sso.Sessions].
+func (s *Store) EndSession(ctx context.Context, key sso.SessionKey) error {
+	return s.change(ctx, durable, "end session", deleteSession, key[:])
+}
+
+// EndSessionsOf implements [sso.Sessions].
+func (s *Store) EndSessionsOf(ctx context.Context, tenant sso.TenantID, user sso.UserName) error {
+	return s.change(ctx, durable, "end sessions", deleteUsers, string(tenant), string(user))
+}
+
+// change is a transaction of one statement.
+func (s *Store) change(ctx context.Context, d durability, what, query string, args ...any) error {
+	err := s.writer.inTx(ctx, d, func(ctx context.Context, c conn) error {
+		_, err := c.exec(ctx, query, args...)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}

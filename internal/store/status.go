@@ -1,0 +1,83 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/kitbridge/kitbridge/orgsync"
+)
+
+// Status counts what there is, in production.
+type Status struct {
+	Sinks   []SinkStatus   // by name
+	Tenants []TenantStatus // by id
+	// Journal counts the changes of all pushes by their verdict now.
+	Journal orgsync.Tally
+}
+
+// SinkStatus is what one sink is owed.
+type SinkStatus struct {
+	Name string
+	// Pending counts the keys that are still tried, those in back-off too; Dead those
+	// that are not (sync rule 24).
+	Pending, Dead int64
+	// Oldest is how long the oldest pending key is owed; 0 if there is none.
+	Oldest time.Duration
+}
+
+// TenantStatus is how much of a tenant there is. A tenant of which something is parked
+// or held is listed before it is announced.
+type TenantStatus struct {
+	ID   orgsync.TenantID
+	Name string
+	// Users are the enabled ones, Departments the live ones, placed or parked.
+	Users, Departments int64
+	// Parked and Held count changes.
+	Parked, Held int64
+}
+
+const (
+	selectSinkStatus = `SELECT s.name, COUNT(d.item) - COUNT(CASE d.next_try WHEN ? THEN 1 END),
+	COUNT(CASE d.next_try WHEN ? THEN 1 END), COALESCE(MIN(CASE WHEN d.next_try < ? THEN d.since END), 0)
+	FROM sink s LEFT JOIN lane l ON l.sink = s.id LEFT JOIN dirty d ON d.lane = l.id GROUP BY s.name ORDER BY s.name`
+	selectTenantStatus = `SELECT c.tenant, COALESCE(t.name, ''),
+	(SELECT COUNT(*) FROM user_state u WHERE u.scope = c.id AND u.status = ?),
+	(SELECT COUNT(*) FROM department d WHERE d.scope = c.id AND d.live = 1), c.parked, c.held
+	FROM scope c LEFT JOIN tenant t ON t.scope = c.id
+	WHERE c.realm = 0 AND c.tenant <> '' AND (t.scope IS NOT NULL OR c.parked > 0 OR c.held > 0) ORDER BY c.tenant`
+	selectTally = `SELECT COALESCE(SUM(applied), 0), COALESCE(SUM(stale), 0), COALESCE(SUM(parked), 0),
+	COALESCE(SUM(held), 0), COALESCE(SUM(refused), 0) FROM scope WHERE realm = 0`
+)
+
+// Status reads the counts. Each part is of one moment; the parts may be some
+// milliseconds apart.
+func (s *Store) Status(ctx context.Context) (Status, error) {
+	var status Status
+	var err error
+	now := s.now()
+	if status.Sinks, err = collect(ctx, s.readers, func(rows *sql.Rows) (SinkStatus, error) {
+		var k SinkStatus
+		var since int64
+		err := rows.Scan(&k.Name, &k.Pending, &k.Dead, &since)
+		if since > 0 {
+			k.Oldest = max(0, now.Sub(timeOf(since)))
+		}
+		return k, err
+	}, selectSinkStatus, int64(never), int64(never), int64(never)); err != nil {
+		return Status{}, fmt.Errorf("count what sinks are owed: %w", err)
+	}
+	if status.Tenants, err = collect(ctx, s.readers, func(rows *sql.Rows) (t TenantStatus, err error) {
+		return t, rows.Scan(&t.ID, &t.Name, &t.Users, &t.Departments, &t.Parked, &t.Held)
+	}, selectTenantStatus, orgsync.StatusEnabled); err != nil {
+		return Status{}, fmt.Errorf("count tenants: %w", err)
+	}
+	status.Journal, err = one(collect(ctx, s.readers, func(rows *sql.Rows) (t orgsync.Tally, err error) {
+		return t, rows.Scan(&t[orgsync.Applied], &t[orgsync.Stale], &t[orgsync.Parked], &t[orgsync.Held], &t[orgsync.Refused])
+	}, selectTally))
+	if err != nil {
+		return Status{}, fmt.Errorf("count changes: %w", err)
+	}
+	return status, nil
+}

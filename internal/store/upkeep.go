@@ -1,0 +1,55 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	// checkpointEvery is how often what is in the log is moved into the file.
+	checkpointEvery = time.Second
+	// cleanEvery is how often sessions that ended by themselves are deleted.
+	cleanEvery = 5 * time.Minute
+)
+
+// Run keeps the database small and its commits fast, until ctx ends; then it returns
+// nil. Without it everything works, but now and then a commit pays for the upkeep. What
+// goes wrong is logged and tried again.
+func (s *Store) Run(ctx context.Context) error {
+	checkpoint := time.NewTicker(checkpointEvery)
+	defer checkpoint.Stop()
+	clean := time.NewTicker(cleanEvery)
+	defer clean.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-checkpoint.C:
+			err = s.checkpoint(ctx)
+		case <-clean.C:
+			err = s.DeleteExpired(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.logger.WarnContext(ctx, "upkeep of the database failed", "error", err)
+		}
+	}
+}
+
+// checkpoint moves what is in the log into the file without making anybody wait
+// (PASSIVE, https://sqlite.org/c3ref/wal_checkpoint_v2.html).
+func (s *Store) checkpoint(ctx context.Context) error {
+	var busy, frames, moved int
+	err := s.upkeep.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &frames, &moved)
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return nil
+}
+
+// DeleteExpired deletes the sessions that ended by themselves.
+func (s *Store) DeleteExpired(ctx context.Context) error {
+	now := s.now().UnixMilli()
+	return s.change(ctx, soft, "delete expired sessions", deleteExpired, now, now)
+}
