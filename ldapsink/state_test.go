@@ -2,7 +2,6 @@ package ldapsink_test
 
 import (
 	"context"
-	"maps"
 	"slices"
 
 	"github.com/kitbridge/kitbridge/orgsync"
@@ -103,12 +102,16 @@ func (s *state) Users(_ context.Context, names []orgsync.UserName) (map[orgsync.
 }
 
 func (s *state) Members(_ context.Context, code orgsync.OrgCode, yield func(orgsync.UserName) error) error {
-	for _, name := range slices.Sorted(maps.Keys(s.users)) {
-		u := s.users[name]
+	var names []orgsync.UserName
+	for name, u := range s.users {
 		if u.Status == orgsync.StatusEnabled && u.Attributes.Value(orgsync.AttrOrgCode) == string(code) {
-			if err := yield(name); err != nil {
-				return err
-			}
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if err := yield(name); err != nil {
+			return err
 		}
 	}
 	return nil
