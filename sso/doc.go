@@ -21,7 +21,7 @@
 //
 // # Sessions
 //
-// The browser holds an opaque random id and nothing else; the store holds its SHA-256. A session is live iff it is
+// Of a session the browser holds an opaque random id and nothing else; the store holds its SHA-256. A session is live iff it is
 // unexpired, its tenant, application and grant are live, and the revocation marks that were read when it was created are
 // unchanged. The [Sessions] port asks all of this in one query, and a decision may be reused for half a second counted from
 // before that query began. A store that does not answer is a 503, never a sign-in.
@@ -29,8 +29,8 @@
 // # What it does not do
 //
 // It never writes organisation data: what an auth centre says about a user fills blanks of that session only. It knows no
-// database and no marketplace message; both come through the ports in ports.go. It starts no goroutine that outlives a
-// request, and keeps no access token after userinfo was read.
+// database and no marketplace message; both come through the ports in ports.go. It starts no goroutine of
+// its own, and keeps no access token after userinfo was read.
 //
 // Go packages of this module are not promised to stay as they are before version 1.
 package sso
