@@ -138,8 +138,9 @@ func testServerDown(t *testing.T, server *peers.DatabaseServer, p product) {
 	if err := p.db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	server.Stop()
-	results, err := s.Converge(t.Context(), v, []orgsync.Key{v.user("li")})
+	server.Kill()
+	// A sink of its own, because a connection from before may live on for a moment.
+	results, err := newSink(t, p).Converge(t.Context(), v, []orgsync.Key{v.user("li")})
 	if !errors.Is(err, orgsync.ErrUnavailable) || len(results) != 0 || strings.Contains(err.Error(), peers.DatabasePassword) {
 		t.Errorf("Converge without a server = %v, %v, want ErrUnavailable", results, err)
 	}
