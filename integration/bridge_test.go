@@ -32,9 +32,9 @@ type bridge struct {
 }
 
 // startBridge runs `kitbridge serve` and returns when it is healthy. The
-// configuration begins with addresses, files, the marketplace key and the admin
-// token; rest is what the test adds: sinks, sso and so on, from column 0.
-func startBridge(t *testing.T, rest string) *bridge {
+// configuration begins with addresses, files, the marketplace's keys and the
+// admin token; rest is what the test adds: sinks, sso and so on, from column 0.
+func startBridge(t testing.TB, rest string) *bridge {
 	t.Helper()
 	listen, admin := localAddress(t), localAddress(t)
 	b := &bridge{
@@ -49,8 +49,9 @@ database: %q
 key_file: %q
 marketplace:
   keys: {kit: [%q]}
+  private_key_files: [%q]
 admin: {listen: %q, token: %q}
-`, listen, b.publicURL, "sqlite:"+filepath.Join(b.dir, "kitbridge.db"), filepath.Join(b.dir, "kitbridge.key"), kitKey, admin, adminToken)
+`, listen, b.publicURL, "sqlite:"+filepath.Join(b.dir, "kitbridge.db"), filepath.Join(b.dir, "kitbridge.key"), kitKey, writeCredentialKey(t, b.dir), admin, adminToken)
 	file := filepath.Join(b.dir, "kitbridge.yaml")
 	if err := os.WriteFile(file, []byte(config+rest), 0o600); err != nil {
 		t.Fatal(err)
@@ -84,14 +85,14 @@ func (b *bridge) healthy(ctx context.Context) error {
 }
 
 // localAddress returns a free address on loopback.
-func localAddress(t *testing.T) string {
+func localAddress(t testing.TB) string {
 	t.Helper()
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(peers.FreePort(t)))
 }
 
 // await repeats compare until it finds no difference, and fails the test with
 // the last one when the time is over.
-func await(t *testing.T, within time.Duration, compare func() (diff string)) {
+func await(t testing.TB, within time.Duration, compare func() (diff string)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()

@@ -13,7 +13,7 @@ import (
 )
 
 // openMariaDB opens the product's database for the test to look into.
-func openMariaDB(t *testing.T, database peers.Database) *sql.DB {
+func openMariaDB(t testing.TB, database peers.Database) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("mysql", database.DSN)
 	if err != nil {
@@ -24,7 +24,7 @@ func openMariaDB(t *testing.T, database peers.Database) *sql.DB {
 }
 
 // readRows returns the rows of a query as text, NULL as "NULL".
-func readRows(t *testing.T, db *sql.DB, query string, args ...any) [][]string {
+func readRows(t testing.TB, db *sql.DB, query string, args ...any) [][]string {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), query, args...)
 	if err != nil {

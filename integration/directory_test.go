@@ -16,20 +16,37 @@ import (
 // order of the alphabet, as they are a set.
 type entry map[string][]string
 
-// readDirectory returns everything below and with base, by DN as the server
-// writes it. All of our directories open to peers.AdminDN.
-func readDirectory(t *testing.T, url, base string) map[string]entry {
+// openDirectory binds as peers.AdminDN, to whom all of our directories open.
+func openDirectory(t testing.TB, url string) *ldap.Conn {
 	t.Helper()
 	conn, err := ldap.DialURL(url)
 	if err != nil {
 		t.Fatalf("dial %s: %v", url, err)
 	}
-	defer conn.Close() //nolint:errcheck // only read
+	t.Cleanup(func() { conn.Close() }) //nolint:errcheck // end of test
 	if err := conn.Bind(peers.AdminDN, peers.AdminPassword); err != nil {
 		t.Fatalf("bind at %s: %v", url, err)
 	}
+	return conn
+}
+
+// readDirectory returns everything below and with base, by DN as the server
+// writes it; nothing if there is no such entry.
+func readDirectory(t testing.TB, url, base string) map[string]entry {
+	t.Helper()
+	conn := openDirectory(t, url)
+	defer conn.Close() //nolint:errcheck // only read
+	return search(t, conn, base, "*")
+}
+
+// search returns attributes of everything below and with base.
+func search(t testing.TB, conn *ldap.Conn, base string, attributes ...string) map[string]entry {
+	t.Helper()
 	found, err := conn.Search(ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false,
-		"(objectClass=*)", []string{"*"}, nil))
+		"(objectClass=*)", attributes, nil))
+	if ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject) {
+		return nil
+	}
 	if err != nil {
 		t.Fatalf("search %s: %v", base, err)
 	}

@@ -4,11 +4,13 @@ package integration_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -36,47 +38,82 @@ func sign(key, nonce, timestamp string, payload []byte) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// push sends a message of the given name (tenantSync and so on), signed now
-// over the text that is sent, and returns the answer.
-func (b *bridge) push(t *testing.T, name string, message map[string]any) answer {
+// signed is a push as it goes over the wire.
+type signed struct {
+	name                        string // tenantSync and so on
+	nonce, timestamp, signature string // headers x-nonce, x-timestamp, x-sign
+	body                        []byte
+}
+
+// signedPush signs a message now over the text that is sent.
+func signedPush(t testing.TB, name string, message map[string]any) signed {
 	t.Helper()
 	body, err := json.Marshal(message)
 	if err != nil {
 		t.Fatal(err)
 	}
-	nonce, timestamp := rand.Text(), strconv.FormatInt(time.Now().UnixMilli(), 10)
-	return b.send(t, name, nonce, timestamp, sign(kitKey, nonce, timestamp, body), body)
+	return signText(name, body)
+}
+
+// signText signs any text now.
+func signText(name string, body []byte) signed {
+	s := signed{name: name, nonce: rand.Text(), timestamp: strconv.FormatInt(time.Now().UnixMilli(), 10), body: body}
+	s.signature = sign(kitKey, s.nonce, s.timestamp, body)
+	return s
+}
+
+// push sends a message of the given name, signed now over the text that is sent,
+// and returns the answer.
+func (b *bridge) push(t testing.TB, name string, message map[string]any) answer {
+	t.Helper()
+	return b.mustSend(t, signedPush(t, name, message))
 }
 
 // send sends exactly what it is given.
-func (b *bridge) send(t *testing.T, name, nonce, timestamp, signature string, body []byte) answer {
+func (b *bridge) send(t testing.TB, name, nonce, timestamp, signature string, body []byte) answer {
 	t.Helper()
-	address := b.publicURL + "/marketplace/produceAPI/v2/" + name
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, bytes.NewReader(body))
+	return b.mustSend(t, signed{name, nonce, timestamp, signature, body})
+}
+
+func (b *bridge) mustSend(t testing.TB, s signed) answer {
+	t.Helper()
+	status, got, err := b.post(t.Context(), s)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("push %s: %v", s.name, err)
+	}
+	if status != http.StatusOK {
+		t.Fatalf("push %s: status %d, want 200 whatever the result", s.name, status)
+	}
+	return got
+}
+
+// post sends a push from any goroutine. An error means that there was no answer
+// in the form of the protocol. A header whose value is empty is left out.
+func (b *bridge) post(ctx context.Context, s signed) (status int, got answer, err error) {
+	address := b.publicURL + "/marketplace/produceAPI/v2/" + s.name
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(s.body))
+	if err != nil {
+		return 0, answer{}, err
 	}
 	request.Header.Set("Content-Type", "application/json;charset=utf8")
-	request.Header.Set("x-sign", signature)
-	request.Header.Set("x-timestamp", timestamp)
-	request.Header.Set("x-nonce", nonce)
+	for name, value := range map[string]string{"x-sign": s.signature, "x-timestamp": s.timestamp, "x-nonce": s.nonce} {
+		if value != "" {
+			request.Header.Set(name, value)
+		}
+	}
 	response, err := b.http.Do(request)
 	if err != nil {
-		t.Fatalf("push %s: %v", name, err)
+		return 0, answer{}, err
 	}
 	defer response.Body.Close() //nolint:errcheck // read to the end
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
-		t.Fatalf("push %s: %v", name, err)
+		return 0, answer{}, err
 	}
-	if response.StatusCode != http.StatusOK {
-		t.Fatalf("push %s: %s, want 200 whatever the result\n%s", name, response.Status, text)
-	}
-	var got answer
 	if err := json.Unmarshal(text, &got); err != nil {
-		t.Fatalf("push %s answered %q: %v", name, text, err)
+		return response.StatusCode, answer{}, fmt.Errorf("answered %s %q: %w", response.Status, text, err)
 	}
-	return got
+	return response.StatusCode, got, nil
 }
 
 // marketTime is how the marketplace writes a time in a message: China standard
