@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -108,6 +109,11 @@ func TestForeignContainersAreUsed(t *testing.T) {
 	}
 	if f.uuid("uid=zhang,ou=People,"+root) == "" {
 		t.Error("the user is not there")
+	}
+	f.state.user("zhang", "张三", "rd")
+	f.must(f.state.department("rd", "研发部", ""))
+	if got := f.members("cn=rd,ou=groups"); len(got) != 1 || got[0] != "uid=zhang,ou=people" {
+		t.Errorf("members are %v, want the one in the container of others", got)
 	}
 }
 
@@ -322,18 +328,21 @@ func TestFailOver(t *testing.T) {
 	f.must(f.state.user("zhang", "张三", ""))
 }
 
-// TestSilence: a server that takes the connection and says nothing ends with the context.
+// TestSilence: a call on a server that no longer answers ends with the context, wherever it
+// is, however long the time-out.
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, peers.SlapdOptions{})
-	p := cutAfter(t, "", 0)
-	f.sink = f.open(func(c *ldapsink.Config) { c.URLs = []string{"ldap://" + p.addr} })
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		<-p.accepted
-		cancel()
-	}()
-	if _, err := f.sink.Converge(ctx, f.state, f.state.keys()); !errors.Is(err, context.Canceled) {
-		t.Errorf("Converge = %v, want context.Canceled", err)
+	for n := range 5 { // in the bind, and in the first searches
+		p := stallAfter(t, strings.TrimPrefix(f.dir.URL(), "ldap://"), n)
+		f.sink = f.open(func(c *ldapsink.Config) { c.URLs, c.Timeout = []string{"ldap://" + p.addr}, time.Hour })
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			<-p.reached
+			cancel()
+		}()
+		if _, err := f.sink.Converge(ctx, f.state, f.state.keys()); !errors.Is(err, context.Canceled) {
+			t.Errorf("silent after %d requests: Converge = %v, want context.Canceled", n, err)
+		}
 	}
 }

@@ -184,7 +184,8 @@ func (r *round) firstMembers(ctx context.Context, g *membership) error {
 		}
 		for i, name := range chunk {
 			dn := r.org.user(name, true)
-			if l := links[ids[i]]; l.UUID != "" && l.DN == dn.String() {
+			l := links[ids[i]]
+			if at, err := ParseDN(l.DN); err == nil && l.UUID != "" && at.Equal(dn) {
 				g.add[dn.Key()] = member{ids[i], dn}
 			}
 		}

@@ -8,52 +8,64 @@ import (
 	"testing"
 )
 
-// proxy stands between the sink and slapd. It forwards requests and cuts the first
-// connection that has sent so many after the last one was carried out, without its answer.
+// proxy stands between the sink and slapd. It forwards so many requests of a connection,
+// has the next one carried out, and keeps its answer back: once it cuts the connection and
+// then serves the others well, or it falls silent.
 type proxy struct {
-	addr     string
-	accepted chan struct{} // closed with the first connection
-	once     sync.Once
-
-	mu  sync.Mutex
-	cut bool // under mu
+	addr    string
+	stall   bool
+	reached chan struct{} // closed when an answer is kept back
+	once    sync.Once
 }
 
+// wasCut says whether it came to that.
 func (p *proxy) wasCut() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.cut
+	select {
+	case <-p.reached:
+		return true
+	default:
+		return false
+	}
 }
 
-// cutAfter starts a proxy; without a target it takes connections and says nothing.
-func cutAfter(t *testing.T, target string, n int) *proxy {
+func cutAfter(t *testing.T, target string, n int) *proxy { return startProxy(t, target, n, false) }
+
+func stallAfter(t *testing.T, target string, n int) *proxy { return startProxy(t, target, n, true) }
+
+func startProxy(t *testing.T, target string, n int, stall bool) *proxy {
 	t.Helper()
 	var lc net.ListenConfig
 	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{addr: l.Addr().String(), accepted: make(chan struct{})}
+	p := &proxy{addr: l.Addr().String(), stall: stall, reached: make(chan struct{})}
 	var wg sync.WaitGroup
-	t.Cleanup(func() { _ = l.Close(); wg.Wait() })
+	t.Cleanup(wg.Wait)
+	t.Cleanup(func() { _ = l.Close() })
 	wg.Go(func() {
 		for {
 			client, err := l.Accept()
 			if err != nil {
 				return
 			}
-			p.once.Do(func() { close(p.accepted) })
 			wg.Go(func() {
 				defer client.Close() //nolint:errcheck // it is over
-				if target == "" {
-					_, _ = io.Copy(io.Discard, client)
-					return
-				}
 				p.forward(client, target, n)
 			})
 		}
 	})
 	return p
+}
+
+// keepBack says whether the answer to a connection's i-th request is kept back.
+func (p *proxy) keepBack(i, n int) bool {
+	first := false
+	if i > n {
+		p.once.Do(func() { close(p.reached); first = true })
+		return first || p.stall
+	}
+	return false
 }
 
 // forward passes one request at a time, as the sink sends them.
@@ -78,11 +90,10 @@ func (p *proxy) forward(client net.Conn, target string, n int) {
 				return
 			}
 			done = operation != searchResultEntry
-			p.mu.Lock()
-			cut := done && i > n && !p.cut
-			p.cut = p.cut || cut
-			p.mu.Unlock()
-			if cut {
+			if done && p.keepBack(i, n) {
+				if p.stall {
+					_, _ = io.Copy(io.Discard, client) // until the sink gives up
+				}
 				return
 			}
 			if _, err := client.Write(answer); err != nil {

@@ -192,6 +192,32 @@ func TestDepartmentRemoved(t *testing.T) {
 	}
 }
 
+// TestDepartmentReturns: its group is filled with those who stand among the people, and with
+// nobody whose entry is elsewhere, whatever the state already says.
+func TestDepartmentReturns(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, peers.SlapdOptions{})
+	f.state.department("rd", "研发部", "")
+	f.state.user("zhang", "张三", "rd")
+	f.state.user("li", "李四", "rd")
+	f.state.user("wang", "王五", "rd")
+	f.all()
+	f.must(f.state.status("li", orgsync.StatusDisabled), f.state.status("wang", orgsync.StatusDisabled))
+	f.must(f.state.status("li", orgsync.StatusEnabled))
+	f.must(f.state.remove("rd"))
+	wang := f.state.status("wang", orgsync.StatusEnabled) // not converged yet
+	f.state.user("new", "新", "rd")                        // nor this one
+
+	f.must(f.state.department("rd", "研发部", ""))
+	if diff := cmp.Diff([]string{"uid=li,ou=people", "uid=zhang,ou=people"}, f.members("cn=rd,ou=groups")); diff != "" {
+		t.Errorf("members (-want +got):\n%s", diff)
+	}
+	f.must(wang)
+	if diff := cmp.Diff([]string{"uid=li,ou=people", "uid=wang,ou=people", "uid=zhang,ou=people"}, f.members("cn=rd,ou=groups")); diff != "" {
+		t.Errorf("members after the late one came (-want +got):\n%s", diff)
+	}
+}
+
 func TestUserStatus(t *testing.T) {
 	t.Parallel()
 	steps := []struct {
