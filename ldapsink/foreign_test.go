@@ -158,6 +158,19 @@ func TestSabotage(t *testing.T) {
 	}
 }
 
+// TestStaleMember: a name that a disabled entry is about to take must not be a member yet.
+func TestStaleMember(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, peers.SlapdOptions{})
+	f.state.user("zhang", "张三", "")
+	f.all()
+	f.modify("cn=admin,ou=roles,"+root, "member", "uid=zhang,ou=disabled,"+root)
+	f.must(f.state.status("zhang", orgsync.StatusDisabled))
+	if diff := cmp.Diff([]string{"cn=nobody"}, f.members("cn=admin,ou=roles")); diff != "" {
+		t.Errorf("admins (-want +got):\n%s", diff)
+	}
+}
+
 // TestCrashAfterAdd loses the entryUUIDs of entries that were added, as kill -9 does.
 func TestCrashAfterAdd(t *testing.T) {
 	t.Parallel()
