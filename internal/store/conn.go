@@ -39,7 +39,11 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 }
 
 func (w *writer) close() error {
-	<-w.token // for good
+	select {
+	case <-w.over:
+		return nil // closed before
+	case <-w.token: // for good
+	}
 	close(w.over)
 	errs := make([]error, 0, len(w.stmts)+2)
 	for _, stmt := range w.stmts {

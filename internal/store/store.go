@@ -111,7 +111,8 @@ func (s *Store) connect(ctx context.Context, path string) error {
 	return err
 }
 
-// Close closes the database. Calls that are under way may fail.
+// Close waits for the transaction that is under way and closes the database. Later calls
+// fail; closing it again does nothing.
 func (s *Store) Close() error {
 	var errs []error
 	if s.upkeep != nil {

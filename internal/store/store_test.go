@@ -55,8 +55,7 @@ func TestStore(t *testing.T) {
 // query reads one value behind the store's back.
 func query(t testing.TB, cfg store.Config, text string, into any) {
 	t.Helper()
-	u := url.URL{Scheme: "file", OmitHost: true, Path: strings.TrimPrefix(cfg.URL, "sqlite:")}
-	db, err := sql.Open("sqlite", u.String())
+	db, err := sql.Open("sqlite", fileURL(cfg))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,4 +63,9 @@ func query(t testing.TB, cfg store.Config, text string, into any) {
 	if err := db.QueryRowContext(t.Context(), text).Scan(into); err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
+}
+
+func fileURL(cfg store.Config) string {
+	u := url.URL{Scheme: "file", OmitHost: true, Path: strings.TrimPrefix(cfg.URL, "sqlite:")}
+	return u.String()
 }
