@@ -12,10 +12,9 @@ func (w *work) departments() error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case m.Kind == SingleOrgSync && m.Flag == FlagRemove:
+	if w.removes() {
 		err = w.deny(codes)
-	default:
+	} else {
 		err = w.assert(i, codes)
 	}
 	if err != nil {
@@ -31,7 +30,13 @@ func (w *work) departments() error {
 			return err
 		}
 	}
-	return w.reprojectDepartments(instances, codes, true)
+	if err := w.reprojectDepartments(instances, codes, true); err != nil {
+		return err
+	}
+	if err := w.guard(); err != nil {
+		return err
+	}
+	return w.supersede()
 }
 
 // parkBadCodes sets elements aside whose code cannot be a key, and says whether the
@@ -41,7 +46,7 @@ func (w *work) parkBadCodes() (codes []OrgCode, complete bool, err error) {
 	seen := make(map[OrgCode]bool, len(w.message.Departments))
 	for n, d := range w.message.Departments {
 		bad := CheckKey(string(d.Code))
-		if bad == nil {
+		if bad == nil && !w.removes() {
 			bad = checkOptionalKey(string(d.Parent))
 		}
 		switch {
@@ -56,6 +61,12 @@ func (w *work) parkBadCodes() (codes []OrgCode, complete bool, err error) {
 		}
 	}
 	return codes, complete, nil
+}
+
+// removes says whether the message is the explicit removal of a department. Removals
+// are never refused or parked for what else they say.
+func (w *work) removes() bool {
+	return w.message.Kind == SingleOrgSync && w.message.Flag == FlagRemove
 }
 
 // deny notes an explicit removal, which reprojectDepartments records. It counts for all instances and stays for good.
@@ -145,6 +156,9 @@ func (w *work) reprojectDepartments(instances []Instance, codes []OrgCode, mark 
 		changed = append(changed, is)
 		p.rows[code] = is
 		p.dirty[code] = true
+		if was.Live && !is.Live {
+			w.lost++
+		}
 		if !known || is.Live != was.Live || is.Parent != was.Parent {
 			p.moved = append(p.moved, code)
 		}

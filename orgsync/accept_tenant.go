@@ -9,17 +9,31 @@ import (
 const pageOfUsers = 1000
 
 func (w *work) tenant() error {
-	m := w.message
 	instances, err := w.tx.Instances()
 	if err != nil {
 		return err
 	}
+	m := w.message
 	before := ProjectTenant(m.Tenant, instances)
 	was := InstanceOf(instances, m.Instance)
 	is := was
-	w.count(is.apply(m.Enterprise, m.Flag, w.version))
+	news := is.apply(m.Enterprise, m.Flag, w.version)
+	after := ProjectTenant(m.Tenant, withInstance(instances, is))
+	held, err := w.holdsHost(before, after, instances)
+	switch {
+	case err != nil:
+		return err
+	case held: // the rest of the message applies; its change is counted as held
+		m.Enterprise.Domain, is = nil, was
+		is.apply(m.Enterprise, m.Flag, w.version)
+		after = ProjectTenant(m.Tenant, withInstance(instances, is))
+	default:
+		w.count(news)
+		if err := w.supersede(); err != nil {
+			return err
+		}
+	}
 	instances = withInstance(instances, is)
-	after := ProjectTenant(m.Tenant, instances)
 	if err := w.tx.PutInstance(is); err != nil {
 		return err
 	}

@@ -25,13 +25,16 @@ type desk struct {
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	store := orgsynctest.NewMemory()
-	return &desk{t: t, store: store, acceptor: orgsync.NewAcceptor(store, nil)}
+	return &desk{t: t, store: store, acceptor: orgsync.NewAcceptor(store, orgsync.Policy{Guard: orgsync.DefaultGuard()}, nil)}
 }
 
 func (d *desk) accept(p orgsync.Push) (orgsync.Receipt, error) {
 	d.sent++
 	p.Kind = p.Message.Kind
 	p.Message.Tenant, p.Message.Stamp = tenantID, p.Message.At
+	if p.Received.IsZero() {
+		p.Received = p.Message.At
+	}
 	if p.Nonce == "" {
 		p.Nonce = fmt.Sprint(d.sent)
 	}

@@ -5,21 +5,32 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 )
+
+// Policy is what an operator decides about accepting.
+type Policy struct {
+	// Guard bounds destruction.
+	Guard Guard
+	// Hosts are hosts that an auth centre may move to without a person's yes; each
+	// stands for everything below it too.
+	Hosts []string
+}
 
 // Acceptor takes verified pushes in. It is safe for concurrent use.
 type Acceptor struct {
-	store Store
-	wake  func()
+	store  Store
+	policy Policy
+	wake   func()
 }
 
 // NewAcceptor returns an acceptor over the store. wake, which may be nil, is called
 // after each commit that may have made keys dirty; it must not block.
-func NewAcceptor(store Store, wake func()) *Acceptor {
+func NewAcceptor(store Store, policy Policy, wake func()) *Acceptor {
 	if wake == nil {
 		wake = func() {}
 	}
-	return &Acceptor{store: store, wake: wake}
+	return &Acceptor{store: store, policy: policy, wake: wake}
 }
 
 // Receipt says what became of a push.
@@ -37,13 +48,11 @@ type Receipt struct {
 // changes nothing; another body under a known nonce is ErrReplay. Any other error means
 // that nothing was written.
 func (a *Acceptor) Accept(ctx context.Context, p Push) (Receipt, error) {
-	scope := Scope{Realm: p.Message.Realm, Tenant: p.Message.Tenant}
-	var receipt Receipt
-	err := a.store.Update(ctx, scope, func(tx Tx) error {
-		var err error
-		receipt, err = take(tx, p)
-		return err
-	})
+	receipt, err := a.accept(ctx, p, nil)
+	if held, ok := errors.AsType[*heldError](err); ok {
+		// What it would have destroyed was taken back with the transaction.
+		receipt, err = a.accept(ctx, p, held)
+	}
 	if err != nil {
 		return Receipt{}, fmt.Errorf("accept %s: %w", p.Kind, err)
 	}
@@ -51,8 +60,19 @@ func (a *Acceptor) Accept(ctx context.Context, p Push) (Receipt, error) {
 	return receipt, nil
 }
 
-// take is the transaction.
-func take(tx Tx, p Push) (Receipt, error) {
+func (a *Acceptor) accept(ctx context.Context, p Push, held *heldError) (Receipt, error) {
+	scope := Scope{Realm: p.Message.Realm, Tenant: p.Message.Tenant}
+	var receipt Receipt
+	err := a.store.Update(ctx, scope, func(tx Tx) error {
+		var err error
+		receipt, err = a.take(tx, p, held)
+		return err
+	})
+	return receipt, err
+}
+
+// take is the transaction. held, if not nil, says why the push must wait.
+func (a *Acceptor) take(tx Tx, p Push, held *heldError) (Receipt, error) {
 	// 1. The journal. From here on the nonce is taken.
 	rec, err := tx.Record(p)
 	if err != nil {
@@ -65,25 +85,38 @@ func take(tx Tx, p Push) (Receipt, error) {
 		return Receipt{ID: rec.ID, Answer: rec.Answer, Repeated: true}, nil
 	}
 	// 2. The registers, the projections, the dirty keys.
-	w := &work{tx: tx, message: p.Message, version: p.Message.version(), journal: rec.ID}
-	r := Receipt{ID: rec.ID, Answer: answerTo(p.Refused)}
-	if p.Refused != nil {
-		w.tally[Refused] = int64(max(1, p.Message.Changes()))
-	} else if err := w.apply(); err != nil {
+	w := a.newWork(tx, p.Message, rec.ID, p.Received)
+	due, future := p.fromTheFuture()
+	switch {
+	case p.Refused != nil:
+		w.tally[Refused] = p.Message.count()
+	case held != nil:
+		err = w.hold(held)
+	case future:
+		err = w.wait(Deferred{Wait: WaitFuture, Due: due, Reason: "dated " + due.Format(time.RFC3339)})
+	default:
+		err = w.apply()
+	}
+	if err != nil {
 		return Receipt{}, err
 	}
 	// 3. The verdicts and the answer. With the commit all three become true at once.
+	r := Receipt{ID: rec.ID, Answer: answerTo(p.Refused), Tally: w.tally}
 	if err := tx.Settle(rec.ID, r.Answer, w.tally); err != nil {
 		return Receipt{}, err
 	}
-	if w.earlier != (Tally{}) {
-		if err := tx.Count(w.earlier); err != nil {
-			return Receipt{}, err
-		}
-	}
-	r.Tally = w.tally
-	return r, nil
+	return r, w.countEarlier()
 }
+
+func (w *work) countEarlier() error {
+	if w.earlier == (Tally{}) {
+		return nil
+	}
+	return w.tx.Count(w.earlier)
+}
+
+// count is how many changes the message counts for: an empty list is one.
+func (m Message) count() int64 { return int64(max(1, m.Changes())) }
 
 func answerTo(refused error) Answer {
 	switch {
@@ -107,6 +140,19 @@ type work struct {
 	earlier Tally // changes of earlier pushes that get another verdict
 
 	denied map[OrgCode]bool // departments that this message removes
+
+	policy   Policy
+	received time.Time
+	approved bool // a person said yes: neither guard nor host holds it
+	lost     int  // departments that the message destroys, or takes the place of
+}
+
+func (a *Acceptor) newWork(tx Tx, m Message, id JournalID, received time.Time) *work {
+	return &work{
+		tx: tx, message: m, version: m.version(), journal: id, policy: a.policy, received: received,
+		// Nobody would say yes to a debugging message, and it reaches no sink.
+		approved: m.Realm == Test,
+	}
 }
 
 func (w *work) apply() error {
@@ -145,9 +191,8 @@ func (m Message) badKey() string {
 
 // parkWhole sets the message aside: its own key is bad, so no register is its.
 func (w *work) parkWhole(reason string) error {
-	n := max(1, w.message.Changes())
-	for position := range n {
-		if err := w.parkBad(position, TenantKey, string(w.message.Tenant), reason); err != nil {
+	for position := range w.message.count() {
+		if err := w.parkBad(int(position), TenantKey, string(w.message.Tenant), reason); err != nil {
 			return err
 		}
 	}

@@ -115,6 +115,23 @@ func (as Attributes) MarshalJSON() ([]byte, error) {
 	return json.Marshal(m)
 }
 
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (as *Attributes) UnmarshalJSON(text []byte) error {
+	var m map[string]string
+	if err := json.Unmarshal(text, &m); err != nil {
+		return err
+	}
+	*as = Attributes{}
+	for name, value := range m {
+		a, ok := AttributeNamed(name)
+		if !ok {
+			return fmt.Errorf("attribute %q: %w", name, ErrInvalid)
+		}
+		*as = as.Set(a, value)
+	}
+	return nil
+}
+
 func dropControls(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

@@ -84,7 +84,7 @@ func open(t *testing.T, sinks ...orgsync.Sink) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.acceptor = orgsync.NewAcceptor(o.store, d.Wake)
+	o.acceptor = orgsync.NewAcceptor(o.store, orgsync.Policy{Guard: orgsync.DefaultGuard()}, d.Wake)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- d.Run(ctx) }()

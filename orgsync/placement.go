@@ -31,6 +31,9 @@ func (w *work) place(p *placement, mark bool) error {
 		if err != nil {
 			return err
 		}
+		if d.Live && d.Placed && !placed {
+			w.lost++ // it moves to where nobody looks for it
+		}
 		if d.Placed != placed || d.Reason != reason {
 			d.Placed, d.Reason = placed, reason
 			p.rows[code] = d

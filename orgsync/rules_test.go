@@ -316,7 +316,7 @@ func accept(t rapid.TB, messages []said) (world, string) {
 	t.Helper()
 	ctx := context.Background()
 	store := orgsynctest.NewMemory()
-	a := orgsync.NewAcceptor(store, nil)
+	a := orgsync.NewAcceptor(store, orgsync.Policy{Guard: orgsync.DefaultGuard()}, nil)
 	var sent int64
 	for n, m := range messages {
 		body := []byte(fmt.Sprint(n, m))

@@ -1,6 +1,9 @@
 package orgsync
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Scope is what one transaction touches: a tenant in a realm.
 type Scope struct {
@@ -16,6 +19,8 @@ type Store interface {
 	// kill -9 and power loss. When it returns an error nothing was written. fn may be
 	// run more than once.
 	Update(ctx context.Context, scope Scope, fn func(Tx) error) error
+	// Due lists the messages from the future that are due at now.
+	Due(ctx context.Context, now time.Time) ([]Due, error)
 }
 
 // Tx is one transaction on one tenant. It ends with the call of fn that got it. Rows
@@ -34,6 +39,7 @@ type Tx interface {
 	UserTx
 	DepartmentTx
 	ParkTx
+	DeferTx
 
 	// MarkDirty makes every sink owe itself these keys. An urgency never becomes less
 	// urgent while the key is owed. A tenant that was not announced owes nothing yet;
@@ -56,6 +62,8 @@ type TenantTx interface {
 	// PutTenant writes the projection.
 	PutTenant(t Tenant) error
 	Credential(i InstanceID, a AppID) (Credential, error)
+	// Credentials returns all of the tenant's.
+	Credentials() ([]Credential, error)
 	PutCredential(c Credential) error
 }
 
@@ -90,4 +98,18 @@ type ParkTx interface {
 	Parked(ids []string) (map[string]ParkedChange, error)
 	Park(changes []ParkedChange) error
 	Unpark(ids []string) error
+}
+
+// DeferTx reads and writes the messages that wait, and what was destroyed of late.
+type DeferTx interface {
+	// Deferred returns the scope's waiting and rejected messages, by journal id.
+	Deferred() ([]Deferred, error)
+	// Defer adds a message or replaces the one of the same push.
+	Defer(d Deferred) error
+	Undefer(id JournalID) error
+	// LiveDepartments counts the live departments as the transaction has left them.
+	LiveDepartments() (int, error)
+	// Destroyed is how many departments were noted as destroyed after since.
+	Destroyed(since time.Time) (int, error)
+	NoteDestroyed(at time.Time, n int) error
 }

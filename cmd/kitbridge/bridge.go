@@ -30,10 +30,18 @@ type bridge struct {
 	log        *slog.Logger
 	store      *store.Store
 	closeSinks func() error
+	purgers    []purger
 	dispatcher *orgsync.Dispatcher
+	acceptor   *orgsync.Acceptor
 	relying    *sso.RelyingParty
 	public     http.Handler
 	admin      http.Handler
+}
+
+// purger is a sink that deletes what it kept long enough.
+type purger interface {
+	Name() string
+	Purge(ctx context.Context) (int, error)
 }
 
 // openBridge opens the database and puts the parts together. product, if not nil, is
@@ -70,12 +78,22 @@ func (b *bridge) assemble(ctx context.Context, ring *keyring.Ring, keys []*rsa.P
 	if sinks, b.closeSinks, err = openSinks(ctx, b.config, b.store, b.log); err != nil {
 		return err
 	}
+	for _, s := range sinks {
+		if p, ok := s.(purger); ok {
+			b.purgers = append(b.purgers, p)
+		}
+	}
 	b.dispatcher, err = orgsync.NewDispatcher(orgsync.DispatcherConfig{
 		Lanes: b.store, Sinks: sinks, Logger: b.log, Now: time.Now,
 	})
 	if err != nil {
 		return err
 	}
+	guard := b.config.Marketplace.DeletionGuard
+	b.acceptor = orgsync.NewAcceptor(b.store, orgsync.Policy{
+		Guard: orgsync.Guard{Count: guard.Count, Percent: guard.Percent, Max: guard.Max},
+		Hosts: b.config.SSO.AuthCentres.Hosts,
+	}, b.dispatcher.Wake)
 	marketplace, err := b.newMarketplace(keys)
 	if err != nil {
 		return err
@@ -100,7 +118,7 @@ func (b *bridge) newMarketplace(keys []*rsa.PrivateKey) (http.Handler, error) {
 	}
 	return push.New(push.Config{
 		Path: market.Path, Settings: func() push.Settings { return settings },
-		Acceptor: orgsync.NewAcceptor(b.store, b.dispatcher.Wake),
+		Acceptor: b.acceptor,
 		MaxBody:  int64(market.MaxBody), Now: time.Now, Logger: b.log,
 	})
 }
@@ -148,7 +166,7 @@ func ssoSettings(c SSO) sso.Settings {
 	s.ProductCookies = c.ProductCookies
 	s.SessionIdle, s.SessionAbsolute = c.Session.Idle, c.Session.Absolute
 	s.AllowInsecureAuthCentres = c.AllowInsecureAuthCentres
-	s.PrivateNetworks = c.AuthCentres.PrivateNetworks
+	s.PrivateNetworks, s.EndpointHosts = c.AuthCentres.PrivateNetworks, c.AuthCentres.Hosts
 	s.AssertionAudience = c.Assertion.Audience
 	s.Timeout, s.MaxBody = c.HTTP.Timeout, int64(c.HTTP.MaxBody)
 	if s.Profile == sso.ProfileOIDC {

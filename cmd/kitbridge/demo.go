@@ -187,7 +187,7 @@ func (d *demo) run(ctx context.Context, out io.Writer) error {
 	}()
 	defer func() { _ = centre.Close() }() // ends the goroutine above
 	go func() {
-		if err := d.play(ctx, out); err != nil && ctx.Err() == nil {
+		if err := d.play(ctx, b, out); err != nil && ctx.Err() == nil {
 			cancel(fmt.Errorf("the simulated marketplace: %w", err))
 		}
 	}() // ends with ctx
@@ -196,7 +196,7 @@ func (d *demo) run(ctx context.Context, out io.Writer) error {
 
 // play sends what the marketplace sends when two buyers bind the product, then says
 // what there is to see.
-func (d *demo) play(ctx context.Context, out io.Writer) error {
+func (d *demo) play(ctx context.Context, b *bridge, out io.Writer) error {
 	client, err := market.NewClient(market.Config{
 		Target: d.publicURL() + d.config.Marketplace.Path, Key: d.config.Marketplace.Keys.Kit[0].Reveal(),
 		PublicKey: &d.key.PublicKey, Now: time.Now,
@@ -204,17 +204,53 @@ func (d *demo) play(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	for _, b := range d.buyers {
-		if err := client.Bind(ctx, b); err != nil {
+	for _, buyer := range d.buyers {
+		if err := client.Bind(ctx, buyer); err != nil {
 			return err
 		}
+	}
+	trouble, err := settle(ctx, b)
+	if err != nil {
+		return err
 	}
 	script, err := d.writePushScript()
 	if err != nil {
 		return err
 	}
-	d.explain(out, script)
+	d.explain(out, script, trouble)
 	return nil
+}
+
+// settle waits until the sinks hold what was pushed. It does not wait for one that
+// refuses or keeps silent, but returns what is wrong with it.
+func settle(ctx context.Context, b *bridge) (trouble string, err error) {
+	deadline := time.NewTimer(10 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		status, err := b.status(ctx)
+		if err != nil {
+			return "", err
+		}
+		var pending int64
+		for _, s := range status.Sinks {
+			pending += s.Pending
+		}
+		if pending == 0 {
+			return "", nil
+		}
+		for _, ill := range b.degraded() {
+			return ill.What + ": " + ill.Why, nil
+		}
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			return fmt.Sprintf("%d entries are still to be written; --log shows more", pending), nil
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
 }
 
 func (d *demo) close() error {

@@ -31,10 +31,15 @@ func (d *demo) writePushScript() (string, error) {
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }
 
-// explain prints what to open and what to try.
-func (d *demo) explain(out io.Writer, script string) {
+// explain prints what to open and what to try. trouble, if any, is why a sink is not
+// filled.
+func (d *demo) explain(out io.Writer, script, trouble string) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nkitbridge demo: two buyers are bound, their people and departments synced.\n\nOpen\n  %s/\n\n", d.publicURL())
+	b.WriteString("\nkitbridge demo: two buyers are bound, their people and departments synced.\n")
+	if trouble != "" {
+		fmt.Fprintf(&b, "Not everywhere, though; it is tried again and again:\n  %s\n", trouble)
+	}
+	fmt.Fprintf(&b, "\nOpen\n  %s/\n\n", d.publicURL())
 	b.WriteString("Sign in as (company, user, password)\n")
 	for _, buyer := range d.buyers {
 		for _, u := range buyer.Users[:2] {
@@ -43,8 +48,8 @@ func (d *demo) explain(out io.Writer, script string) {
 	}
 	first := d.buyers[0]
 	fmt.Fprintf(&b, `
-Be the marketplace: rename a department, then take a person's access away – their
-page asks for a sign-in again within a second
+Be the marketplace: rename a department, then take a person's access away – within
+a second their page is closed to them
   sh %[1]s singleOrgSync '{"instanceId":"%[2]s","tenantId":"%[3]s","orgCode":"20000","orgName":"产品与设计部","parentCode":"","flag":2,"testFlag":0}'
   sh %[1]s authSync '{"instanceId":"%[2]s","tenantId":"%[3]s","appId":"%[4]s","userList":[{"userName":"zhangsan"}],"flag":3,"testFlag":0}'
 

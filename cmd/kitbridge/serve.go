@@ -109,6 +109,7 @@ func (b *bridge) run(ctx context.Context, public, admin net.Listener) error {
 	start(func() error { return servers[1].Serve(admin) })
 	start(func() error { return b.dispatcher.Run(background) })
 	start(func() error { return b.store.Run(background) })
+	start(func() error { b.tend(background); return nil })
 	<-ctx.Done()
 	b.log.InfoContext(ctx, "stopping")
 	// 1. No new connections; requests under way finish.
@@ -129,6 +130,46 @@ func (b *bridge) run(ctx context.Context, public, admin net.Listener) error {
 		faults = append([]error{cause}, faults...)
 	}
 	return errors.Join(faults...)
+}
+
+const (
+	// dueEvery is how often messages from the future are looked at.
+	dueEvery = time.Second
+	// purgeEvery is how often rows are looked for that were kept long enough.
+	purgeEvery = time.Hour
+)
+
+// tend does what nobody asks for, until ctx ends: it applies messages that fell due and
+// deletes what was kept long enough.
+func (b *bridge) tend(ctx context.Context) {
+	due, purge := time.NewTicker(dueEvery), time.NewTicker(purgeEvery)
+	defer due.Stop()
+	defer purge.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-due.C:
+			if err := b.acceptor.ReleaseDue(ctx, now); err != nil && ctx.Err() == nil {
+				b.log.WarnContext(ctx, "messages that are due were not applied", "error", err.Error())
+			}
+		case <-purge.C:
+			b.purge(ctx)
+		}
+	}
+}
+
+// purge deletes the rows of users and tenants that were removed long enough ago.
+func (b *bridge) purge(ctx context.Context) {
+	for _, p := range b.purgers {
+		n, err := p.Purge(ctx)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			b.log.WarnContext(ctx, "purge failed", "sink", p.Name(), "error", err.Error())
+		case n > 0:
+			b.log.InfoContext(ctx, "purged", "sink", p.Name(), "rows", n)
+		}
+	}
 }
 
 func newServer(h http.Handler, log *slog.Logger) *http.Server {

@@ -21,7 +21,7 @@ type world struct {
 
 func newWorld(tb testing.TB, s *store.Store) *world {
 	tb.Helper()
-	return &world{Store: s, acceptor: orgsync.NewAcceptor(s, nil)}
+	return &world{Store: s, acceptor: orgsync.NewAcceptor(s, orgsync.Policy{Guard: orgsync.DefaultGuard()}, nil)}
 }
 
 // push accepts a message that is newer than all before it.

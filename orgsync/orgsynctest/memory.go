@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/kitbridge/kitbridge/orgsync"
 )
@@ -62,6 +63,14 @@ type memoryScope struct {
 	departments map[orgsync.OrgCode]orgsync.Department
 	parked      map[string]orgsync.ParkedChange
 	tally       orgsync.Tally
+	deferred    map[orgsync.JournalID]orgsync.Deferred
+	destroyed   map[int]memoryDestroyed
+}
+
+// memoryDestroyed is how many departments one message destroyed.
+type memoryDestroyed struct {
+	at time.Time
+	n  int
 }
 
 // NewMemory returns an empty store.
@@ -108,6 +117,8 @@ func (m *Memory) scope(scope orgsync.Scope) *memoryScope {
 			assertions:  map[memoryAssertion]orgsync.Assertion{},
 			departments: map[orgsync.OrgCode]orgsync.Department{},
 			parked:      map[string]orgsync.ParkedChange{},
+			deferred:    map[orgsync.JournalID]orgsync.Deferred{},
+			destroyed:   map[int]memoryDestroyed{},
 		}
 		m.scopes[scope] = s
 	}

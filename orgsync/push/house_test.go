@@ -14,7 +14,9 @@ import (
 func TestThroughTheRules(t *testing.T) {
 	t.Parallel()
 	store := orgsynctest.NewMemory()
-	e := newEndpoint(t, func(c *push.Config) { c.Acceptor = orgsync.NewAcceptor(store, nil) })
+	e := newEndpoint(t, func(c *push.Config) {
+		c.Acceptor = orgsync.NewAcceptor(store, orgsync.Policy{Guard: orgsync.DefaultGuard()}, nil)
+	})
 	const stamp = `"tenantId":"t","instanceId":"i","timeStamp":"20231114221320000"`
 	steps := []struct {
 		kind, nonce, body string

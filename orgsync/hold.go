@@ -1,0 +1,180 @@
+package orgsync
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// futureTolerance is how far ahead of its signature a statement may be dated.
+const futureTolerance = 10 * time.Minute
+
+// fromTheFuture says whether the push is dated ahead of its signature, and when it is
+// due.
+func (p Push) fromTheFuture() (due time.Time, ahead bool) {
+	due = p.Message.At
+	if p.Message.Stamp.After(due) {
+		due = p.Message.Stamp
+	}
+	signed := p.Signed
+	if signed.IsZero() {
+		signed = p.Received
+	}
+	return due, !signed.IsZero() && due.Sub(signed) > futureTolerance
+}
+
+// heldError ends a transaction whose message needs a person's yes.
+type heldError struct{ reason string }
+
+// Error says why.
+func (e *heldError) Error() string { return "held: " + e.reason }
+
+// guard ends the transaction if the message destroys more than is allowed.
+func (w *work) guard() error {
+	empty := w.message.Kind == AllOrgSync && len(w.message.Departments) == 0
+	if w.approved || w.lost == 0 && !empty {
+		return nil
+	}
+	if empty {
+		return &heldError{"an empty list removes every department"}
+	}
+	recent, err := w.tx.Destroyed(w.received.Add(-time.Hour))
+	if err != nil {
+		return err
+	}
+	left, err := w.tx.LiveDepartments()
+	if err != nil {
+		return err
+	}
+	if w.policy.Guard.Holds(w.lost, recent, left) {
+		return &heldError{fmt.Sprintf("removes or cuts off %d departments (%d more within the hour), %d would remain", w.lost, recent, left)}
+	}
+	return w.tx.NoteDestroyed(w.received, w.lost)
+}
+
+// hold sets the message aside for a person, unless a person has refused the same
+// content before.
+func (w *work) hold(held *heldError) error {
+	all, err := w.tx.Deferred()
+	if err != nil {
+		return err
+	}
+	content := w.message.listing()
+	for _, d := range all {
+		if d.Rejected && d.Content == content {
+			w.tally[Refused] += w.message.count()
+			return nil
+		}
+	}
+	if err := w.supersede(); err != nil {
+		return err
+	}
+	return w.wait(Deferred{Wait: WaitGuard, Reason: held.reason, Content: content})
+}
+
+// wait sets the message aside.
+func (w *work) wait(d Deferred) error {
+	d.Journal, d.Message = w.journal, w.message
+	w.tally[d.Wait.verdict()] += w.message.count()
+	return w.tx.Defer(d)
+}
+
+// listing is what a message lists, whatever its time and order.
+func (m Message) listing() [32]byte {
+	departments := slices.Clone(m.Departments)
+	slices.SortFunc(departments, func(a, b DepartmentChange) int { return cmp.Compare(a.Code, b.Code) })
+	text, err := json.Marshal(struct {
+		Kind        Kind
+		Flag        Flag
+		Instance    InstanceID
+		Departments []DepartmentChange
+	}{m.Kind, m.Flag, m.Instance, departments})
+	if err != nil {
+		panic(err) // plain strings always marshal
+	}
+	return sha256.Sum256(text)
+}
+
+// supersede gives up what is held and older than this message about the same thing.
+func (w *work) supersede() error {
+	all, err := w.tx.Deferred()
+	if err != nil {
+		return err
+	}
+	for _, d := range all {
+		if d.Rejected || d.Wait == WaitFuture || !w.replaces(d.Message) {
+			continue
+		}
+		w.tallyOf(d.Journal).move(d.Wait.verdict(), Stale, d.Message.count())
+		if err := w.tx.Undefer(d.Journal); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replaces says whether this message is newer than an older one about the same thing.
+func (w *work) replaces(older Message) bool {
+	m := w.message
+	if w.version <= older.version() || m.Instance != older.Instance {
+		return false
+	}
+	switch {
+	case m.Kind == AllOrgSync && !m.Incomplete:
+		return older.Kind == AllOrgSync || older.Kind == SingleOrgSync
+	case m.Kind == SingleOrgSync:
+		return older.Kind == SingleOrgSync && older.Departments[0].Code == m.Departments[0].Code
+	default:
+		return m.Kind == TenantSync && older.Kind == TenantSync && (m.Enterprise.Domain != nil || m.Flag == FlagRemove)
+	}
+}
+
+// holdsHost sets the new address of an auth centre aside if it is on another host, the
+// tenant has a credential that would be sent there, and nobody vouched for the host. The
+// rest of the message applies.
+func (w *work) holdsHost(before, after Tenant, instances []Instance) (bool, error) {
+	from, to := domainHost(before.Domain), domainHost(after.Domain)
+	if w.approved || before.Domain == "" || from == to || w.vouched(to) || w.message.Enterprise.Domain == nil {
+		return false, nil
+	}
+	credentials, err := w.tx.Credentials()
+	if err != nil {
+		return false, err
+	}
+	for _, c := range credentials {
+		if c.IsLive(InstanceOf(instances, c.Instance)) {
+			if err := w.supersede(); err != nil {
+				return false, err
+			}
+			return true, w.wait(Deferred{Wait: WaitHost, Reason: "moves the auth centre from " + from + " to " + to})
+		}
+	}
+	return false, nil
+}
+
+func (w *work) vouched(host string) bool {
+	for _, known := range w.policy.Hosts {
+		if host == known || strings.HasSuffix(host, "."+known) {
+			return true
+		}
+	}
+	return false
+}
+
+// domainHost is the host of a domainName, which may lack a scheme.
+func domainHost(domain string) string {
+	domain = strings.TrimSpace(domain)
+	if !strings.Contains(domain, "://") {
+		domain = "https://" + domain
+	}
+	u, err := url.Parse(domain)
+	if err != nil {
+		return domain
+	}
+	return strings.ToLower(u.Hostname())
+}

@@ -1,0 +1,300 @@
+package orgsync_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/kitbridge/kitbridge/orgsync"
+	"github.com/kitbridge/kitbridge/orgsync/orgsynctest"
+)
+
+func scope() orgsync.Scope { return orgsync.Scope{Tenant: tenantID} }
+
+func many(n int) []orgsync.OrgCode {
+	out := make([]orgsync.OrgCode, n)
+	for i := range out {
+		out[i] = orgsync.OrgCode(fmt.Sprintf("d%04d", i))
+	}
+	return out
+}
+
+func (d *desk) live() int {
+	d.t.Helper()
+	n := 0
+	all, err := d.store.View(tenantID).Departments(context.Background(), many(2000))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, row := range all {
+		if row.Live {
+			n++
+		}
+	}
+	return n
+}
+
+// receipt accepts one message and returns what became of it.
+func (d *desk) receipt(m orgsync.Message) orgsync.Receipt {
+	d.t.Helper()
+	r, err := d.accept(orgsync.Push{Message: m})
+	if err != nil {
+		d.t.Fatalf("Accept(%v) = %v", said{m}, err)
+	}
+	return r
+}
+
+func TestGuard(t *testing.T) {
+	t.Parallel()
+	g := orgsync.Guard{Count: 50, Percent: 30, Max: 1000}
+	for _, c := range []struct {
+		name              string
+		now, recent, left int
+		want              bool
+	}{
+		{"nothing", 0, 5000, 0, false},
+		{"few of many", 50, 0, 50, false},
+		{"more than count, less than percent", 51, 0, 1000, false},
+		{"more than both", 51, 0, 51, true},
+		{"together with the last hour", 26, 25, 51, true},
+		{"more than max", 1001, 0, 1000000, true},
+		{"all of five", 5, 0, 0, true},
+		{"all of four", 4, 0, 0, false},
+	} {
+		if got := g.Holds(c.now, c.recent, c.left); got != c.want {
+			t.Errorf("%s: Holds(%d, %d, %d) = %v, want %v", c.name, c.now, c.recent, c.left, got, c.want)
+		}
+	}
+}
+
+func TestHeldListChangesNothingUntilApproved(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.say(tenant(add, 0), list(1, many(200)...))
+	small := list(2, append(many(100), "new")...)
+	r := d.receipt(small)
+	if want := (orgsync.Tally{0, 0, 0, 101, 0}); r.Tally != want || r.Answer != orgsync.AnswerOK {
+		t.Fatalf("a list that removes half = %+v, want 101 held and success", r)
+	}
+	if got := d.live(); got != 200 {
+		t.Errorf("%d departments live while the list is held, want 200", got)
+	}
+	approved, err := d.acceptor.Approve(context.Background(), scope(), r.ID)
+	if err != nil {
+		t.Fatalf("Approve() = %v", err)
+	}
+	if want := (orgsync.Tally{101, 0, 0, 0, 0}); approved.Tally != want {
+		t.Errorf("Approve() = %v, want %v", approved.Tally, want)
+	}
+	if got := d.live(); got != 100 {
+		t.Errorf("%d departments live after the yes, want 100 and the new one", got)
+	}
+	if got, want := d.tally(), (orgsync.Tally{302, 0, 0, 0, 0}); got != want {
+		t.Errorf("tally = %v, want %v", got, want)
+	}
+	if _, err := d.acceptor.Approve(context.Background(), scope(), r.ID); !errors.Is(err, orgsync.ErrNotFound) {
+		t.Errorf("Approve() again = %v, want ErrNotFound", err)
+	}
+}
+
+func TestRejectedListStaysRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.say(tenant(add, 0), list(1, many(200)...))
+	r := d.receipt(list(2, many(100)...))
+	if _, err := d.acceptor.Reject(context.Background(), scope(), r.ID); err != nil {
+		t.Fatalf("Reject() = %v", err)
+	}
+	again := d.receipt(list(3, many(100)...))
+	if want := (orgsync.Tally{0, 0, 0, 0, 100}); again.Tally != want {
+		t.Errorf("the refused content again = %v, want %v", again.Tally, want)
+	}
+	other := d.receipt(list(4, many(90)...))
+	if want := (orgsync.Tally{0, 0, 0, 90, 0}); other.Tally != want {
+		t.Errorf("other content = %v, want %v", other.Tally, want)
+	}
+	if got := d.live(); got != 200 {
+		t.Errorf("%d departments live, want 200", got)
+	}
+}
+
+func TestNewerListSupersedesAHeldOne(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.say(tenant(add, 0), list(1, many(200)...))
+	held := d.receipt(list(2, many(100)...))
+	d.say(list(3, many(199)...))
+	if got, want := d.tally(), (orgsync.Tally{400, 100, 0, 0, 0}); got != want {
+		t.Errorf("tally = %v, want %v: the held list is stale", got, want)
+	}
+	if _, err := d.acceptor.Approve(context.Background(), scope(), held.ID); !errors.Is(err, orgsync.ErrNotFound) {
+		t.Errorf("Approve(superseded) = %v, want ErrNotFound", err)
+	}
+}
+
+func TestEmptyListIsAlwaysHeld(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.say(tenant(add, 0), list(1, "d0000"))
+	if r := d.receipt(list(2)); r.Tally != (orgsync.Tally{0, 0, 0, 1, 0}) || d.live() != 1 {
+		t.Errorf("an empty list = %v, %d departments live; want it held and 1", r.Tally, d.live())
+	}
+}
+
+func TestGuardCountsCascadesAndTheLastHour(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	m := list(1, many(100)...)
+	for n := range m.Departments[1:] {
+		m.Departments[n+1].Parent = "d0000"
+	}
+	d.say(tenant(add, 0), m)
+	if r := d.receipt(department(remove, 2, "d0000", "")); r.Tally != (orgsync.Tally{0, 0, 0, 1, 0}) {
+		t.Errorf("removing the root of 99 departments = %v, want it held", r.Tally)
+	}
+	for n := range 60 {
+		r := d.receipt(department(remove, 3+n, many(100)[99-n], ""))
+		if held := r.Tally[orgsync.Held] == 1; held != (n >= 50) {
+			t.Fatalf("removal %d within the hour: held = %v", n+1, held)
+		}
+	}
+	if r := d.receipt(department(remove, 2*3600, "d0001", "")); r.Tally[orgsync.Applied] != 1 {
+		t.Errorf("a removal two hours later = %v, want it applied", r.Tally)
+	}
+}
+
+func TestFromTheFuture(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	now := at(0)
+	push := func(m orgsync.Message, signed time.Time) orgsync.Receipt {
+		r, err := d.accept(orgsync.Push{Message: m, Signed: signed, Received: signed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	push(tenant(add, 0), now)
+	if r := push(user(add, 600), now); r.Tally[orgsync.Applied] != 1 {
+		t.Errorf("ten minutes ahead = %v, want it applied", r.Tally)
+	}
+	late := push(user(remove, 601), now)
+	if late.Tally != (orgsync.Tally{0, 0, 1, 0, 0}) {
+		t.Fatalf("more than ten minutes ahead = %v, want it parked", late.Tally)
+	}
+	for _, c := range []struct {
+		now  time.Time
+		want int
+	}{{at(600), 1}, {at(601), 0}} {
+		if err := d.acceptor.ReleaseDue(context.Background(), c.now); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(seen(t, d.store).Users); got != c.want {
+			t.Errorf("%s: %d users, want %d", c.now.Sub(now), got, c.want)
+		}
+	}
+	if got, want := d.tally(), (orgsync.Tally{3, 0, 0, 0, 0}); got != want {
+		t.Errorf("tally = %v, want %v", got, want)
+	}
+}
+
+func TestFutureListMeetsTheGuardWhenDue(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.say(tenant(add, 0), list(1, many(200)...))
+	if _, err := d.accept(orgsync.Push{Message: list(5000, many(10)...), Signed: at(2), Received: at(2)}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time there is nothing to do
+		if err := d.acceptor.ReleaseDue(context.Background(), at(5000)); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := d.tally(), (orgsync.Tally{201, 0, 0, 10, 0}); got != want || d.live() != 200 {
+			t.Errorf("tally = %v, %d live; want %v, 200", got, d.live(), want)
+		}
+	}
+}
+
+func domain(flag orgsync.Flag, second int, address string) orgsync.Message {
+	m := tenant(flag, second)
+	m.Enterprise = orgsync.Enterprise{Name: text(fmt.Sprint("name ", second)), Domain: &address}
+	return m
+}
+
+func TestNewHostIsHeld(t *testing.T) {
+	t.Parallel()
+	credential := orgsync.Message{Kind: orgsync.ApplicationSync, Flag: add, App: "a", At: at(1), Client: orgsync.Client{ID: "c", Secret: "s"}}
+	for _, c := range []struct {
+		name     string
+		say      []orgsync.Message
+		held     int64
+		want     string // the domain now
+		approved string // and after a yes
+	}{
+		{"same host", []orgsync.Message{domain(add, 0, "https://a.example"), credential, domain(modify, 2, "A.example/x")}, 0, "A.example/x", ""},
+		{"no credential yet", []orgsync.Message{domain(add, 0, "a.example"), domain(modify, 2, "b.example")}, 0, "b.example", ""},
+		{"another host", []orgsync.Message{domain(add, 0, "a.example"), credential, domain(modify, 2, "b.example")}, 1, "a.example", "b.example"},
+		{"vouched for", []orgsync.Message{domain(add, 0, "a.example"), credential, domain(modify, 2, "x.ok.example")}, 0, "x.ok.example", ""},
+		{"only looks vouched for", []orgsync.Message{domain(add, 0, "a.example"), credential, domain(modify, 2, "notok.example")}, 1, "a.example", "notok.example"},
+		{"an old message", []orgsync.Message{domain(add, 5, "a.example"), credential, domain(modify, 2, "b.example")}, 0, "a.example", ""},
+		{
+			"superseded", []orgsync.Message{domain(add, 0, "a.example"), credential, domain(modify, 2, "b.example"), domain(modify, 3, "a.example")},
+			0, "a.example", "",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			store := orgsynctest.NewMemory()
+			d := &desk{t: t, store: store, acceptor: orgsync.NewAcceptor(store, orgsync.Policy{Hosts: []string{"ok.example"}}, nil)}
+			var last orgsync.Receipt
+			for _, m := range c.say {
+				last = d.receipt(m)
+			}
+			now, err := store.View(tenantID).Tenant(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := d.tally()[orgsync.Held]; got != c.held || now.Domain != c.want {
+				t.Errorf("held = %d, domain = %s; want %d, %s", got, now.Domain, c.held, c.want)
+			}
+			if c.held == 0 {
+				return
+			}
+			if now.Name != "name 2" {
+				t.Errorf("the rest of the message did not apply: name = %q", now.Name)
+			}
+			if _, err := d.acceptor.Approve(context.Background(), scope(), last.ID); err != nil {
+				t.Fatal(err)
+			}
+			now, err = store.View(tenantID).Tenant(context.Background())
+			if err != nil || now.Domain != c.approved {
+				t.Errorf("after the yes the domain is %s, %v; want %s", now.Domain, err, c.approved)
+			}
+			if got, want := d.tally(), (orgsync.Tally{3, 0, 0, 0, 0}); got != want {
+				t.Errorf("tally = %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+func TestStoredMessageReadsBack(t *testing.T) {
+	t.Parallel()
+	m := user(add, 1, "name=张三", "enable=false", "mobile=")
+	m.Client = orgsync.Client{ID: "c", Secret: "s"}
+	m.Enterprise.Domain = text("d")
+	stored, err := orgsync.EncodeMessage(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := orgsync.DecodeMessage(stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := gocmp.Diff(m, got, gocmp.AllowUnexported(orgsync.Attributes{})); diff != "" {
+		t.Errorf("DecodeMessage(EncodeMessage()) (-want +got)\n%s", diff)
+	}
+}

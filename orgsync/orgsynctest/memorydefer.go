@@ -1,0 +1,83 @@
+package orgsynctest
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/kitbridge/kitbridge/orgsync"
+)
+
+func (tx *memoryTx) Credentials() ([]orgsync.Credential, error) {
+	return sorted(tx.s.credentials, func(a, b orgsync.Credential) int {
+		return cmp.Or(cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.App, b.App))
+	}), tx.check()
+}
+
+func (tx *memoryTx) Deferred() ([]orgsync.Deferred, error) {
+	return sorted(tx.s.deferred, func(a, b orgsync.Deferred) int { return cmp.Compare(a.Journal, b.Journal) }), tx.check()
+}
+
+func (tx *memoryTx) Defer(d orgsync.Deferred) error {
+	if err := tx.check(); err != nil {
+		return err
+	}
+	set(tx, tx.s.deferred, d.Journal, d)
+	return nil
+}
+
+func (tx *memoryTx) Undefer(id orgsync.JournalID) error {
+	if err := tx.check(); err != nil {
+		return err
+	}
+	remove(tx, tx.s.deferred, id)
+	return nil
+}
+
+func (tx *memoryTx) LiveDepartments() (int, error) {
+	n := 0
+	for _, d := range tx.s.departments {
+		if d.Live {
+			n++
+		}
+	}
+	return n, tx.check()
+}
+
+func (tx *memoryTx) Destroyed(since time.Time) (int, error) {
+	n := 0
+	for _, d := range tx.s.destroyed {
+		if d.at.After(since) {
+			n += d.n
+		}
+	}
+	return n, tx.check()
+}
+
+func (tx *memoryTx) NoteDestroyed(at time.Time, n int) error {
+	if err := tx.check(); err != nil {
+		return err
+	}
+	set(tx, tx.s.destroyed, len(tx.s.destroyed), memoryDestroyed{at, n})
+	return nil
+}
+
+// Due implements [orgsync.Store].
+func (m *Memory) Due(ctx context.Context, now time.Time) ([]orgsync.Due, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var due []orgsync.Due
+	for scope, s := range m.scopes {
+		for _, d := range s.deferred {
+			if d.Wait == orgsync.WaitFuture && !d.Rejected && !d.Due.After(now) {
+				due = append(due, orgsync.Due{Scope: scope, Journal: d.Journal})
+			}
+		}
+	}
+	slices.SortFunc(due, func(a, b orgsync.Due) int { return cmp.Compare(a.Journal, b.Journal) })
+	return due, nil
+}
