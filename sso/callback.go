@@ -206,12 +206,13 @@ func (rp *RelyingParty) redeemAttempt(r *http.Request, a *attempt, code string) 
 	if err != nil {
 		return landing{}, portError(err)
 	}
+	about := landing{tenant: t.ID, tenantName: t.Name}
 	to, err := rp.targetOf(ctx, t)
 	if err != nil {
-		return landing{}, err
+		return about, err
 	}
 	if to.credential.ClientID != a.ClientID || to.credential.App != a.App {
-		return landing{}, fmt.Errorf("the credential was replaced meanwhile: %w", ErrAttemptExpired)
+		return about, fmt.Errorf("the credential was replaced meanwhile: %w", ErrAttemptExpired)
 	}
 	to.domain, to.issuer = a.Domain, a.Issuer
 	c, err := rp.profile.finish(ctx, to, a, code)
@@ -223,11 +224,11 @@ func (rp *RelyingParty) redeemAttempt(r *http.Request, a *attempt, code string) 
 		}
 	}
 	if err != nil {
-		return landing{}, err
+		return about, err
 	}
 	v, err := identify(c, t.ID)
 	if err != nil {
-		return landing{}, err
+		return about, err
 	}
 	return rp.land(ctx, r, to, v, a.Return, a.Foreign, false)
 }
@@ -235,13 +236,14 @@ func (rp *RelyingParty) redeemAttempt(r *http.Request, a *attempt, code string) 
 func (rp *RelyingParty) redeemUnsolicited(r *http.Request, to target, code string) (landing, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), redeemTimeout)
 	defer cancel()
+	about := landing{tenant: to.tenant.ID, tenantName: to.tenant.Name}
 	c, err := rp.profile.finish(ctx, to, nil, code)
 	if err != nil {
-		return landing{}, err
+		return about, err
 	}
 	v, err := identify(c, to.tenant.ID)
 	if err != nil {
-		return landing{}, err
+		return about, err
 	}
 	return rp.land(ctx, r, to, v, "/", true, rp.settings.Unsolicited != "accept")
 }

@@ -164,6 +164,9 @@ func TestDefects(t *testing.T) {
 				t.Errorf("the page shows what the auth centre said:\n%s", got.body)
 			}
 			h.wantSilentLog(back, calls)
+			if log := h.log.String(); want == "" && !noCall[defect] && !strings.Contains(log, string(tenantA)) {
+				t.Errorf("the log does not say which tenant's auth centre is at fault:\n%s", log)
+			}
 		})
 	}
 }
@@ -221,6 +224,9 @@ func TestAdmission(t *testing.T) {
 			}
 			if len(h.sessions) != 0 {
 				t.Error("a session was made")
+			}
+			if got.status == http.StatusForbidden && tt.name != "tenant removed" && !strings.Contains(got.body, "晨光制造") {
+				t.Errorf("the page does not name the organisation:\n%s", got.body)
 			}
 			if tt.name == "store down" && strings.Contains(got.body, "fire") {
 				t.Error("the page shows an internal error")

@@ -36,8 +36,10 @@ type landing struct {
 	waiting  waiting
 	location string
 	tenant   TenantID
-	user     UserName
-	verdict  verdict
+	// tenantName is shown on a failure page.
+	tenantName string
+	user       UserName
+	verdict    verdict
 }
 
 // waiting is a verified identity that has no session yet. The browser keeps it, sealed: strangers write nothing to the
@@ -54,7 +56,7 @@ type waiting struct {
 // land decides what becomes of a verified identity. ask forces the confirm page; foreign does so while somebody else is
 // signed in.
 func (rp *RelyingParty) land(ctx context.Context, r *http.Request, to target, v verified, returnTo string, foreign, ask bool) (landing, error) {
-	l := landing{tenant: v.Tenant, user: v.User, location: returnTo}
+	l := landing{tenant: v.Tenant, tenantName: to.tenant.Name, user: v.User, location: returnTo}
 	if foreign && !ask {
 		other, err := rp.someoneElse(r, v)
 		if err != nil {
@@ -112,7 +114,10 @@ func (rp *RelyingParty) newSession(to target, v verified, verdict verdict) NewSe
 // finish turns the result of a redemption into an answer. first is false for a callback that came after it was over: it gets
 // no session, but if the browser has one by now it goes where it was going.
 func (rp *RelyingParty) finish(w http.ResponseWriter, r *http.Request, e *record, l landing, first bool, err error) error {
-	e.about(l.tenant, l.user)
+	if l.tenant != "" {
+		e.about(l.tenant, l.user)
+		e.tenantName = l.tenantName
+	}
 	if !first {
 		session, serr := rp.sessions.Get(r, rp.cookies.base)
 		if serr != nil {
@@ -203,6 +208,7 @@ func (rp *RelyingParty) takeWaiting(r *http.Request, e *record) (waiting, target
 	if err != nil {
 		return wait, target{}, portError(err)
 	}
+	e.tenantName = t.Name
 	to, err := rp.targetOf(r.Context(), t)
 	to.domain = wait.Domain
 	return wait, to, err

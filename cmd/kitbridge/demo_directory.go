@@ -164,9 +164,13 @@ func (d *demoDirectory) Close() error {
 		return err
 	}
 	select {
-	case <-d.ended:
+	case err := <-d.ended:
+		if err != nil {
+			return fmt.Errorf("the private slapd: %w", err)
+		}
+		return nil
 	case <-time.After(5 * time.Second):
-		return d.process.Process.Kill()
 	}
-	return nil
+	err := d.process.Process.Kill()
+	return errors.Join(err, <-d.ended) // the folder can be removed once it is gone
 }
