@@ -150,13 +150,21 @@ func (b *buyer) path(code string) (codes []string, placed bool) {
 	return codes, true
 }
 
+// departmentName is where a department stands. One that has no place is pending,
+// with what is below it; none of a circle can stand below another of it.
 func (b *buyer) departmentName(code string) string {
 	codes, placed := b.path(code)
 	rdns := []string{"ou=departments"}
 	if !placed {
 		rdns[0] = "ou=pending"
 	}
-	for _, c := range codes {
+	for n, c := range codes {
+		above, _ := b.path(b.departments[c].parent)
+		isInCircle := slices.Contains(above, c)
+		isLastInCircle := isInCircle && (n == len(codes)-1 || !slices.Contains(above, codes[n+1]))
+		if isInCircle && !isLastInCircle {
+			continue
+		}
 		rdns = slices.Insert(rdns, 0, "ou="+c)
 	}
 	return plain(rdns...)
