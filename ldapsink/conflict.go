@@ -15,7 +15,7 @@ type conflictError struct{ Conflict }
 func (e *conflictError) Error() string {
 	switch {
 	case e.Kind == NameTaken && e.By == (EntryID{}):
-		return fmt.Sprintf("%s: the entry exists and is not ours; run kitbridge reconcile --adopt, or move it", e.DN)
+		return fmt.Sprintf("%s: the entry exists and is not ours; rename, move or delete it", e.DN)
 	case e.Kind == NameTaken:
 		return fmt.Sprintf("%s: folds to %s %q, which has the entry", e.DN, e.By.Kind, e.By.Name)
 	case e.Kind == ParentMissing:

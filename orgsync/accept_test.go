@@ -157,7 +157,8 @@ func TestVerdicts(t *testing.T) {
 		{"changed after removal", []orgsync.Message{tenant(add, 0), user(remove, 1), user(modify, 2, "name=n")}, orgsync.Tally{2, 0, 1, 0, 0}},
 		{
 			"changed after removal, then the missing grant",
-			[]orgsync.Message{tenant(add, 0), user(remove, 1), user(modify, 3, "name=n"), user(add, 2)}, orgsync.Tally{4, 0, 0, 0, 0},
+			[]orgsync.Message{tenant(add, 0), user(remove, 1), user(modify, 3, "name=n"), user(add, 2)},
+			orgsync.Tally{4, 0, 0, 0, 0},
 		},
 		{"changed after removal, then removed again", []orgsync.Message{
 			tenant(add, 0), user(remove, 1), user(modify, 2, "name=n"), user(remove, 3),

@@ -144,7 +144,9 @@ func (d *Dispatcher) step(ctx context.Context, s Sink, g *gate) (bool, error) {
 	if err := d.Lanes.Finish(finish, lane, outcomes); err != nil {
 		return true, fmt.Errorf("finish the lane: %w", err)
 	}
-	d.report(ctx, s, lane, outcomes, d.Now().Sub(now))
+	if len(outcomes) > 0 {
+		d.report(ctx, s, lane, outcomes, d.Now().Sub(now))
+	}
 	return true, failed
 }
 

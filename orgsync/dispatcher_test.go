@@ -206,7 +206,7 @@ func TestDispatcherSinkComesBack(t *testing.T) {
 			t.Errorf("six seconds after the sink came back it was given the user %d times, want once", got)
 		}
 		synctest.Wait()
-		for _, line := range []string{"sink does not answer", "sink answers again"} {
+		for _, line := range []string{"sink does not answer", "sink answers again", "delivered"} {
 			if n := strings.Count(o.log.String(), line); n != 1 {
 				t.Errorf("%d lines %q in an hour, want one", n, line)
 			}

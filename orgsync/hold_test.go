@@ -242,7 +242,8 @@ func TestNewHostIsHeld(t *testing.T) {
 		{"only looks vouched for", []orgsync.Message{domain(add, 0, "a.example"), credential, domain(modify, 2, "notok.example")}, 1, "a.example", "notok.example"},
 		{"an old message", []orgsync.Message{domain(add, 5, "a.example"), credential, domain(modify, 2, "b.example")}, 0, "a.example", ""},
 		{
-			"superseded", []orgsync.Message{domain(add, 0, "a.example"), credential, domain(modify, 2, "b.example"), domain(modify, 3, "a.example")},
+			"superseded",
+			[]orgsync.Message{domain(add, 0, "a.example"), credential, domain(modify, 2, "b.example"), domain(modify, 3, "a.example")},
 			0, "a.example", "",
 		},
 	} {

@@ -123,6 +123,7 @@ func (w *naive) say(m orgsync.Message, v orgsync.Version, n int) {
 			return
 		}
 		w.assertDepartment(i, d, v)
+	case orgsync.ApplicationSync: // says nothing of the world that is compared
 	case orgsync.AllOrgSync:
 		for k := range w.asserted {
 			if k[0] == i {
@@ -440,8 +441,10 @@ func drawUser(t *rapid.T, f orgsync.Flag) orgsync.UserChange {
 		attr   orgsync.Attribute
 		values []string
 	}{
-		{orgsync.AttrName, []string{"张三", "李四"}}, {orgsync.AttrOrgCode, []string{"A", "B"}},
-		{orgsync.AttrRole, []string{"user", "admin"}}, {orgsync.AttrEnable, []string{"true", "false"}},
+		{orgsync.AttrName, []string{"张三", "李四"}},
+		{orgsync.AttrOrgCode, []string{"A", "B"}},
+		{orgsync.AttrRole, []string{"user", "admin"}},
+		{orgsync.AttrEnable, []string{"true", "false"}},
 		{orgsync.AttrMobile, []string{"", "1"}},
 	} {
 		if rapid.Bool().Draw(t, "says "+a.attr.String()) {

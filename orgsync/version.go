@@ -47,7 +47,7 @@ func makeVersion(at, stamp uint64, rank Rank, hash []byte, position int) Version
 	binary.BigEndian.PutUint64(b[8:], stamp)
 	b[16] = byte(rank)
 	copy(b[17:17+hashBytes], hash)
-	binary.BigEndian.PutUint32(b[17+hashBytes:], uint32(position))
+	binary.BigEndian.PutUint32(b[17+hashBytes:], uint32(position)) //nolint:gosec // a list is bounded by the body that carried it
 	return Version(b[:])
 }
 
@@ -75,7 +75,7 @@ func (v Version) Time() time.Time {
 	if v == "" {
 		return time.Time{}
 	}
-	return time.UnixMilli(int64(binary.BigEndian.Uint64([]byte(v[:8])))).UTC()
+	return time.UnixMilli(v.Millis()).UTC()
 }
 
 // Millis is Time in milliseconds since 1970 UTC, 0 for the zero version.
@@ -83,7 +83,7 @@ func (v Version) Millis() int64 {
 	if v == "" {
 		return 0
 	}
-	return int64(binary.BigEndian.Uint64([]byte(v[:8])))
+	return int64(binary.BigEndian.Uint64([]byte(v[:8]))) //nolint:gosec // it was an int64 when it was written
 }
 
 // Rank returns the rank, RankFullList for the zero version.
@@ -97,6 +97,6 @@ func (v Version) Rank() Rank {
 // at returns the same version at another position of its list.
 func (v Version) at(position int) Version {
 	var b [4]byte
-	binary.BigEndian.PutUint32(b[:], uint32(position))
+	binary.BigEndian.PutUint32(b[:], uint32(position)) //nolint:gosec // as in makeVersion
 	return v[:versionBytes-4] + Version(b[:])
 }

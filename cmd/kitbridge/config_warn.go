@@ -21,7 +21,6 @@ func unbuiltKeys() []unbuilt {
 		{key: "marketplace.keys.base"},
 		{key: "marketplace.keys.v1"},
 		{key: "marketplace.base_upstream"},
-		{key: "marketplace.deletion_guard"},
 		{key: "marketplace.purge_after"},
 		{key: "sso.profile", values: []string{"cas"}},
 		{key: "sso.hosts"},
@@ -37,7 +36,6 @@ func unbuiltKeys() []unbuilt {
 		{key: "sinks.on_drift"},
 		{key: "sinks.attributes"},
 		{key: "sinks.ad.enable_accounts"},
-		{key: "sinks.schema"},
 		{key: "journal.retention"},
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -25,7 +24,7 @@ func config() console.Config {
 		Status:   func(context.Context) (console.Status, error) { return console.Status{}, nil },
 		Database: func(context.Context) error { return nil },
 		Degraded: func() []console.Degraded { return nil },
-		Logger:   slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger:   slog.New(slog.DiscardHandler),
 	}
 }
 

@@ -224,8 +224,8 @@ func (s *Sink) checkMeta(found []meta) error {
 	case len(found) != 1:
 		return &fault{reason: table + " has no row: it was emptied by somebody", stale: true}
 	case found[0].owner != s.cfg.Owner:
-		return &fault{reason: fmt.Sprintf("the tables belong to bridge %q, this is bridge %q; if the other one is gone for good start with --take-over",
-			found[0].owner, s.cfg.Owner), stale: true}
+		return &fault{reason: fmt.Sprintf("the tables belong to bridge %q, this is bridge %q; if the other one is gone for good, set owner in %s to this one's id",
+			found[0].owner, s.cfg.Owner, table), stale: true}
 	case found[0].version > schemaVersion:
 		return &fault{reason: fmt.Sprintf("%s says schema version %d, this program knows %d; use a later kitbridge", table, found[0].version, schemaVersion), stale: true}
 	default:

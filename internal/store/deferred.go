@@ -30,7 +30,7 @@ const (
 func deferredPlace(id orgsync.JournalID) []byte {
 	var e encoder
 	e.text("deferred.message")
-	e.number(uint64(id))
+	e.number(uint64(id)) //nolint:gosec // a journal id is positive
 	return e
 }
 

@@ -256,7 +256,7 @@ func (h *Handler) log(ctx context.Context, rec *record, result Result, err error
 		slog.String("request_id", rec.id),
 		slog.String("result", result.Code),
 		slog.Int("bytes", rec.bytes),
-		slog.Duration("elapsed", h.config.Now().Sub(rec.started)),
+		slog.String("elapsed", h.config.Now().Sub(rec.started).String()),
 	}
 	if rec.kind != 0 {
 		attrs = append(attrs, slog.String("kind", rec.kind.String()))
