@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -19,17 +20,18 @@ func jsonList[T ~string](items []T) (string, error) {
 
 // insertion is an INSERT of many rows.
 type insertion struct {
-	head    string // INSERT INTO … (…) VALUES
+	head    string // what stands before the rows
 	columns int
-	tail    string // ON CONFLICT …
+	tail    string // what stands after them
 }
 
 // chunkSizes are the row counts that statements are prepared for, so that there are
 // few of them and each of them carries many rows.
 func chunkSizes() []int { return []int{64, 8, 1} }
 
-// run inserts rows whose values stand one after the other.
-func (i insertion) run(ctx context.Context, c conn, values []any) error {
+// run inserts rows whose values stand one after the other. after are the parameters of
+// the tail.
+func (i insertion) run(ctx context.Context, c conn, values []any, after ...any) error {
 	for _, rows := range chunkSizes() {
 		size := rows * i.columns
 		if len(values) < size {
@@ -37,7 +39,7 @@ func (i insertion) run(ctx context.Context, c conn, values []any) error {
 		}
 		query := i.text(rows)
 		for len(values) >= size {
-			if _, err := c.exec(ctx, query, values[:size]...); err != nil {
+			if _, err := c.exec(ctx, query, slices.Concat(values[:size], after)...); err != nil {
 				return err
 			}
 			values = values[size:]

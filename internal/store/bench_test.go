@@ -57,6 +57,10 @@ func pushOf500(tx orgsync.Tx, round int) error {
 	var users []orgsync.User
 	var keys []orgsync.DirtyKey
 	at := time.Unix(1, 0).Add(time.Duration(round) * time.Second)
+	var values [len(orgsync.Grant{}.Attributes)]string // the benchmark's own work is not what is measured
+	for a := range values {
+		values[a] = fmt.Sprintf("value %d of %d", a, round)
+	}
 	for n, name := range names {
 		g := orgsync.Grant{Instance: "instance", App: "app", User: name}
 		if round > 1 {
@@ -66,8 +70,7 @@ func pushOf500(tx orgsync.Tx, round int) error {
 		u := orgsync.User{Name: name, Status: orgsync.StatusEnabled, Role: orgsync.RoleUser, Grants: []orgsync.UserGrant{
 			{Instance: "instance", App: "app", Role: orgsync.RoleUser, Enabled: true},
 		}}
-		for a := range g.Attributes {
-			value := fmt.Sprintf("value %d of %d", a, round)
+		for a, value := range values {
 			g.Attributes[a] = orgsync.Register{Value: value, Version: g.Granted}
 			u.Attributes = u.Attributes.Set(orgsync.Attribute(a), value)
 		}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -14,13 +13,6 @@ const (
 	openLanes = `INSERT INTO lane (sink, scope, due, lease, lease_until)
 	SELECT s.id, t.scope, 0, 0, 0 FROM tenant t CROSS JOIN sink s WHERE t.scope = ? AND t.announced = 1
 	ON CONFLICT (sink, scope) DO UPDATE SET due = 0`
-	// What was tried and failed is due again: the data is another now.
-	markDirty = `INSERT INTO dirty (lane, kind, item, urgency, next_try, revision, attempts, since, reason)
-	SELECT l.id, CAST(k.value ->> 'k' AS INTEGER), k.value ->> 'i', CAST(k.value ->> 'u' AS INTEGER), 0, 1, 0, ?, ''
-	FROM lane l CROSS JOIN json_each(?) k WHERE l.scope = ?
-	ON CONFLICT (lane, kind, item) DO UPDATE SET
-	urgency = min(urgency, excluded.urgency), next_try = 0, revision = revision + 1, attempts = 0,
-	since = CASE next_try WHEN ? THEN excluded.since ELSE since END, reason = ''`
 
 	selectSinks = "SELECT name FROM sink"
 	insertSink  = "INSERT INTO sink (name) VALUES (?) RETURNING id"
@@ -39,29 +31,32 @@ const (
 	) o ON o.scope = l.scope WHERE l.sink = ?`
 )
 
-// dirtyRow is a row of the parameter of markDirty.
-type dirtyRow struct {
-	Kind    orgsync.KeyKind `json:"k"`
-	Item    string          `json:"i"`
-	Urgency orgsync.Urgency `json:"u"`
+// insertDirty marks in every lane of a scope. What was tried and failed is due again: the
+// data is another now.
+func insertDirty() insertion {
+	return insertion{
+		head: `INSERT INTO dirty (lane, kind, item, urgency, next_try, revision, attempts, since, reason)
+		SELECT l.id, k.column1, k.column2, k.column3, 0, 1, 0, k.column4, '' FROM lane l CROSS JOIN (VALUES`,
+		columns: 4,
+		tail: `) k WHERE l.scope = ? ON CONFLICT (lane, kind, item) DO UPDATE SET
+		urgency = min(urgency, excluded.urgency), next_try = 0, revision = revision + 1, attempts = 0,
+		since = CASE next_try WHEN ? THEN excluded.since ELSE since END, reason = ''`,
+	}
 }
 
 func (tx *tx) MarkDirty(keys []orgsync.DirtyKey) error {
 	if tx.scope.Realm != orgsync.Production || len(keys) == 0 {
 		return nil
 	}
-	rows := make([]dirtyRow, len(keys))
-	for n, k := range keys {
-		rows[n] = dirtyRow{k.Kind, k.ID, k.Urgency}
-	}
-	list, err := json.Marshal(rows)
-	if err != nil {
-		return err
-	}
 	if _, err := tx.c.exec(tx.ctx, openLanes, tx.id); err != nil {
 		return fmt.Errorf("open lanes: %w", err)
 	}
-	if _, err := tx.c.exec(tx.ctx, markDirty, tx.s.now().UnixMilli(), string(list), tx.id, int64(never)); err != nil {
+	since := tx.s.now().UnixMilli()
+	values := make([]any, 0, len(keys)*4)
+	for _, k := range keys {
+		values = append(values, int64(k.Kind), k.ID, int64(k.Urgency), since)
+	}
+	if err := insertDirty().run(tx.ctx, tx.c, values, tx.id, int64(never)); err != nil {
 		return fmt.Errorf("mark dirty: %w", err)
 	}
 	return nil
