@@ -91,9 +91,14 @@ func (as Attributes) Set(a Attribute, value string) Attributes {
 		}
 	default:
 	}
+	as.put(a, value)
+	return as
+}
+
+// put is Set for a value that was normalised before.
+func (as *Attributes) put(a Attribute, value string) {
 	as.values[a] = value
 	as.said |= 1 << a
-	return as
 }
 
 // Get returns the value and whether it was mentioned at all.
@@ -133,6 +138,9 @@ func (as *Attributes) UnmarshalJSON(text []byte) error {
 }
 
 func dropControls(s string) string {
+	if !strings.ContainsFunc(s, unicode.IsControl) {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return -1

@@ -1,6 +1,7 @@
 package orgsync
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -147,30 +148,52 @@ func (m Message) version() Version {
 	return NewVersion(m.At, m.Stamp, rank, m.content(), 0)
 }
 
-// content is a canonical text of what is said, the same for both generations of the
+// content is a canonical form of what is said, the same for both generations of the
 // protocol and for every spelling that decodes to it. The client secret stays out: its
 // encryption differs each time.
 func (m Message) content() []byte {
-	m.Client.Secret = ""
-	b, err := json.Marshal(struct {
-		Kind               Kind
-		Realm              Realm
-		Flag               Flag
-		Tenant             TenantID
-		Instance           InstanceID
-		App                AppID
-		Code, Name, Domain *string
-		Client             string
-		Users              []UserChange
-		Departments        []DepartmentChange
-		Incomplete         bool
-	}{
-		m.Kind, m.Realm, m.Flag, m.Tenant, m.Instance, m.App,
-		m.Enterprise.Code, m.Enterprise.Name, m.Enterprise.Domain,
-		m.Client.ID, m.Users, m.Departments, m.Incomplete,
-	})
-	if err != nil {
-		panic(err) // plain strings and numbers always marshal
+	c := make(canonical, 0, 256+256*len(m.Users)+64*len(m.Departments))
+	c.byte(byte(m.Kind), byte(m.Realm), byte(m.Flag))
+	c.text(string(m.Tenant), string(m.Instance), string(m.App), m.Client.ID)
+	c.optional(m.Enterprise.Code, m.Enterprise.Name, m.Enterprise.Domain)
+	for _, u := range m.Users {
+		c.text(string(u.Name))
+		for a := range attributeCount {
+			if value, said := u.Attributes.Get(a); said {
+				c.byte(byte(a))
+				c.text(value)
+			}
+		}
+		c.byte(byte(attributeCount)) // the end of this user
 	}
-	return b
+	for _, d := range m.Departments {
+		c.text(string(d.Code), d.Name, string(d.Parent))
+	}
+	if m.Incomplete {
+		c.byte(1)
+	}
+	return c
+}
+
+// canonical is a text in which no two different messages look alike.
+type canonical []byte
+
+func (c *canonical) byte(b ...byte) { *c = append(*c, b...) }
+
+func (c *canonical) text(parts ...string) {
+	for _, s := range parts {
+		*c = binary.AppendUvarint(*c, uint64(len(s)))
+		*c = append(*c, s...)
+	}
+}
+
+func (c *canonical) optional(parts ...*string) {
+	for _, s := range parts {
+		if s == nil {
+			c.byte(0)
+			continue
+		}
+		c.byte(1)
+		c.text(*s)
+	}
 }

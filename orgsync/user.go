@@ -116,11 +116,11 @@ func ProjectUser(name UserName, instances []Instance, grants []Grant) User {
 		u.RemovedAt = removed.Time()
 	}
 	u.Attributes = projectAttributes(instances, grants, live)
-	if u.Status != StatusEnabled {
-		u.Role = Role(u.Attributes.Set(AttrRole, u.Attributes.Value(AttrRole)).Value(AttrRole))
+	if role, said := u.Attributes.Get(AttrRole); said && u.Status != StatusEnabled {
+		u.Role = Role(role)
 	}
-	u.Attributes = u.Attributes.Set(AttrRole, string(u.Role))
-	u.Attributes = u.Attributes.Set(AttrEnable, boolText(u.Status == StatusEnabled))
+	u.Attributes.put(AttrRole, string(u.Role))
+	u.Attributes.put(AttrEnable, boolText(u.Status == StatusEnabled))
 	slices.SortFunc(u.Grants, func(a, b UserGrant) int { return compareKeys(a.Instance, b.Instance, a.App, b.App) })
 	return u
 }
@@ -167,7 +167,7 @@ func projectAttributes(instances []Instance, grants []Grant, live bool) Attribut
 			}
 		}
 		if best.Version != "" {
-			as = as.Set(a, best.Value)
+			as.put(a, best.Value)
 		}
 	}
 	return as
