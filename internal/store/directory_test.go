@@ -181,6 +181,20 @@ func TestStatus(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Status (-want +got):\n%s", diff)
 	}
+	lane, err = w.Claim(t.Context(), "ldap", now.Add(time.Hour), now.Add(2*time.Hour), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outcomes = outcomes[:0]
+	for _, k := range lane.Keys {
+		outcomes = append(outcomes, orgsync.Outcome{Key: k.Key, Revision: k.Revision, Done: true})
+	}
+	if err := w.Finish(t.Context(), lane, outcomes); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = w.Status(t.Context()); err != nil || got.Sinks[0] != (store.SinkStatus{Name: "ldap", Dead: 1}) {
+		t.Errorf("Status with nothing but a dead key = %+v, %v", got.Sinks[0], err)
+	}
 	var reason, warnings string
 	query(t, cfg, "SELECT reason FROM dirty WHERE next_try = 9223372036854775807", &reason)
 	query(t, cfg, "SELECT text FROM warning", &warnings)

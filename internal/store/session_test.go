@@ -113,6 +113,20 @@ func TestProvisionalSession(t *testing.T) {
 	w.wantLive(t, w.session(t, stranger), true, "signed in after that")
 }
 
+func TestSessionNeedsCredential(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, open(t, config(t)))
+	w.pushAt(t, tenantSync("one", orgsync.FlagAdd, 0))
+	w.pushAt(t, grants("one", "app", orgsync.FlagAdd, 0))
+	key := w.session(t, nil)
+	w.wantLive(t, key, false, "the application was never bound")
+	w.pushAt(t, clientOf("one", "app", orgsync.FlagAdd, 1))
+	w.wantLive(t, key, true, "it is now")
+	if _, err := w.Decide(t.Context(), key, morning().Add(20*time.Hour)); !errors.Is(err, sso.ErrNoSession) {
+		t.Errorf("Decide long after the idle end = %v, want ErrNoSession", err)
+	}
+}
+
 func TestCreateSessionNeedsTenant(t *testing.T) {
 	t.Parallel()
 	s := open(t, config(t))

@@ -45,6 +45,7 @@ func owedCases() []storeCase {
 			})
 			hidden := orgsync.Scope{Tenant: "unannounced"}
 			t.update(hidden, func(tx orgsync.Tx) error {
+				put(t, tx.PutTenant(orgsync.Tenant{ID: "unannounced"}))
 				return tx.PutUsers([]orgsync.User{{Name: "u", Status: orgsync.StatusEnabled}})
 			})
 			every := map[orgsync.TenantID][]orgsync.Key{"acme": {

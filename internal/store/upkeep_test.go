@@ -1,0 +1,57 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/kitbridge/kitbridge/internal/store"
+	"github.com/kitbridge/kitbridge/sso"
+)
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	synctest.Test(t, func(t *testing.T) {
+		s, err := store.Open(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newWorld(t, s)
+		w.PutTenant(t, sso.Tenant{ID: "t", Name: "a name to be found", Live: true})
+		w.session(t, func(n *sso.NewSession) { n.Created, n.Expires = time.Now(), time.Now().Add(time.Minute) })
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- s.Run(ctx) }()
+		inFile := func() bool {
+			content, err := os.ReadFile(path(cfg))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return bytes.Contains(content, []byte("a name to be found"))
+		}
+		if inFile() {
+			t.Error("the name is in the file already: the test shows nothing")
+		}
+		time.Sleep(2 * time.Second) // of the bubble: nobody waits
+		synctest.Wait()
+		if !inFile() {
+			t.Error("what was written is still in the log only")
+		}
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		sessions := 1
+		query(t, cfg, "SELECT COUNT(*) FROM session", &sessions)
+		if sessions != 0 {
+			t.Errorf("%d sessions, want none: the only one has ended", sessions)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run = %v", err)
+		}
+		closeStore(t, s)
+	})
+}
