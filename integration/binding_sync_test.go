@@ -24,12 +24,10 @@ func headquarters(id string) *buyer {
 	texts := awkward()
 	var parent string
 	for n, code := range texts {
-		switch {
-		case n%5 == 0: // every fifth stands at the top, the next two below it, the others below the second of these
+		switch n % 5 {
+		case 0: // every fifth stands at the top, the next two below it, the others below the second of these
 			parent = ""
-		case n%5 == 1:
-			parent = texts[n-1]
-		case n%5 == 3:
+		case 1, 3:
 			parent = texts[n-1]
 		}
 		b.departments[code] = department{name: displayName(n), parent: parent}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,24 +37,37 @@ type bridge struct {
 // admin token; rest is what the test adds: sinks, sso and so on, from column 0.
 func startBridge(t testing.TB, rest string) *bridge {
 	t.Helper()
-	listen, admin := localAddress(t), localAddress(t)
-	b := &bridge{
-		publicURL: "http://" + listen,
-		adminURL:  "http://" + admin,
-		dir:       t.TempDir(),
-		http:      &http.Client{Timeout: 20 * time.Second}, // as long as the marketplace waits
-	}
-	config := fmt.Sprintf(`listen: %q
-public_url: %q
-database: %q
-key_file: %q
-marketplace:
+	b := newBridge(t)
+	b.run(t, b.essentials()+fmt.Sprintf(`marketplace:
   keys: {kit: [%q]}
   private_key_files: [%q]
 admin: {listen: %q, token: %q}
-`, listen, b.publicURL, "sqlite:"+filepath.Join(b.dir, "kitbridge.db"), filepath.Join(b.dir, "kitbridge.key"), kitKey, writeCredentialKey(t, b.dir), admin, adminToken)
+`, kitKey, writeCredentialKey(t, b.dir), strings.TrimPrefix(b.adminURL, "http://"), adminToken)+rest)
+	return b
+}
+
+// newBridge chooses addresses and a directory for a bridge that is yet to run.
+func newBridge(t testing.TB) *bridge {
+	t.Helper()
+	return &bridge{
+		publicURL: "http://" + localAddress(t),
+		adminURL:  "http://" + localAddress(t),
+		dir:       t.TempDir(),
+		http:      &http.Client{Timeout: 20 * time.Second}, // as long as the marketplace waits
+	}
+}
+
+// essentials are the first lines of every configuration.
+func (b *bridge) essentials() string {
+	return fmt.Sprintf("listen: %q\npublic_url: %q\ndatabase: %q\nkey_file: %q\n", strings.TrimPrefix(b.publicURL, "http://"),
+		b.publicURL, "sqlite:"+filepath.Join(b.dir, "kitbridge.db"), filepath.Join(b.dir, "kitbridge.key"))
+}
+
+// run starts the bridge with a configuration.
+func (b *bridge) run(t testing.TB, config string) {
+	t.Helper()
 	file := filepath.Join(b.dir, "kitbridge.yaml")
-	if err := os.WriteFile(file, []byte(config+rest), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	b.Process = peers.Run(t, peers.Program{
@@ -62,7 +76,6 @@ admin: {listen: %q, token: %q}
 		Dir:   b.dir,
 		Ready: b.healthy,
 	})
-	return b
 }
 
 // healthy asks both listeners.

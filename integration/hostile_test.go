@@ -143,8 +143,12 @@ func spoiled() map[string]string {
 // wrongValues take the place of every field in turn.
 func wrongValues() []any {
 	return []any{
-		nil, true, -1, 1e300, "", " ", "\x00", "a\x00b", "\u202e", strings.Repeat("长", 300), []any{}, []any{1, "a", nil, []any{}},
-		map[string]any{}, map[string]any{"userName": map[string]any{}}, "[{", "' OR 1=1 --", "*)(uid=*", "../../etc/passwd",
+		nil, true, -1, 1e300, "", " ", "\x00", "a\x00b", "\u202e", strings.Repeat("长", 300),
+		[]any{},
+		[]any{1, "a", nil, []any{}},
+		map[string]any{},
+		map[string]any{"userName": map[string]any{}},
+		"[{", "' OR 1=1 --", "*)(uid=*", "../../etc/passwd",
 	}
 }
 

@@ -25,7 +25,7 @@ func history(t testing.TB, b *buyer) []message {
 	}
 	messages := b.binding(t, next())
 	second = second.Add(4 * time.Second)
-	b.name, b.domain = "renamed, Ltd.", "https://new.example.com"
+	b.name = "renamed, Ltd." // not the domain: a new auth centre waits for a person
 	return append(messages,
 		b.tenantSync(flagModify, next()),
 		b.putDepartment(flagModify, next(), "研发", department{name: "研发与创新"}),

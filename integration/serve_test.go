@@ -4,6 +4,7 @@ package integration_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +34,9 @@ func TestServe(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			url := d.start(t)
-			b := startBridge(t, ldapSink(url))
+			b := newBridge(t)
+			b.run(t, b.essentials()+fmt.Sprintf("marketplace: {keys: {kit: [%q]}}\nadmin: {listen: %q}\n",
+				kitKey, strings.TrimPrefix(b.adminURL, "http://"))+ldapSink(url))
 			const tenantID = "68cbc86abc2018ab880d92f36422fa0e"
 			got := b.push(t, "tenantSync", map[string]any{
 				"instanceId": "huaiweitest123456",
@@ -53,6 +56,15 @@ func TestServe(t *testing.T) {
 			await(t, 5*time.Second, func() string {
 				return cmp.Diff([]string{"华东精密制造有限公司"}, readDirectory(t, url, peers.BaseDN)[dn]["description"])
 			})
+			// Without the key of the credential its secret cannot be had, and the log
+			// says what to set.
+			secret := newBuyer(tenantID).applicationSync(sealSecret(t, "secret"), time.Now())
+			if got := b.push(t, secret.name, secret.body); got.Code != "000101" {
+				t.Errorf("applicationSync without a private key answered %+v, want 000101", got)
+			}
+			if !strings.Contains(b.Log(), "marketplace.private_key_files") {
+				t.Errorf("the log does not name the missing key")
+			}
 			b.Stop()
 		})
 	}
