@@ -48,10 +48,11 @@ type Receipt struct {
 // changes nothing; another body under a known nonce is ErrReplay. Any other error means
 // that nothing was written.
 func (a *Acceptor) Accept(ctx context.Context, p Push) (Receipt, error) {
-	receipt, err := a.accept(ctx, p, nil)
+	version := p.Message.version() // outside the transaction: it hashes all that is said
+	receipt, err := a.accept(ctx, p, version, nil)
 	if held, ok := errors.AsType[*heldError](err); ok {
 		// What it would have destroyed was taken back with the transaction.
-		receipt, err = a.accept(ctx, p, held)
+		receipt, err = a.accept(ctx, p, version, held)
 	}
 	if err != nil {
 		return Receipt{}, fmt.Errorf("accept %s: %w", p.Kind, err)
@@ -60,19 +61,19 @@ func (a *Acceptor) Accept(ctx context.Context, p Push) (Receipt, error) {
 	return receipt, nil
 }
 
-func (a *Acceptor) accept(ctx context.Context, p Push, held *heldError) (Receipt, error) {
+func (a *Acceptor) accept(ctx context.Context, p Push, v Version, held *heldError) (Receipt, error) {
 	scope := Scope{Realm: p.Message.Realm, Tenant: p.Message.Tenant}
 	var receipt Receipt
 	err := a.store.Update(ctx, scope, func(tx Tx) error {
 		var err error
-		receipt, err = a.take(tx, p, held)
+		receipt, err = a.take(tx, p, v, held)
 		return err
 	})
 	return receipt, err
 }
 
 // take is the transaction. held, if not nil, says why the push must wait.
-func (a *Acceptor) take(tx Tx, p Push, held *heldError) (Receipt, error) {
+func (a *Acceptor) take(tx Tx, p Push, v Version, held *heldError) (Receipt, error) {
 	// 1. The journal. From here on the nonce is taken.
 	rec, err := tx.Record(p)
 	if err != nil {
@@ -85,7 +86,7 @@ func (a *Acceptor) take(tx Tx, p Push, held *heldError) (Receipt, error) {
 		return Receipt{ID: rec.ID, Answer: rec.Answer, Repeated: true}, nil
 	}
 	// 2. The registers, the projections, the dirty keys.
-	w := a.newWork(tx, p.Message, rec.ID, p.Received)
+	w := a.newWork(tx, p.Message, v, rec.ID, p.Received)
 	due, future := p.fromTheFuture()
 	switch {
 	case p.Refused != nil:
@@ -147,9 +148,9 @@ type work struct {
 	lost     int  // departments that the message destroys, or takes the place of
 }
 
-func (a *Acceptor) newWork(tx Tx, m Message, id JournalID, received time.Time) *work {
+func (a *Acceptor) newWork(tx Tx, m Message, v Version, id JournalID, received time.Time) *work {
 	return &work{
-		tx: tx, message: m, version: m.version(), journal: id, policy: a.policy, received: received,
+		tx: tx, message: m, version: v, journal: id, policy: a.policy, received: received,
 		// Nobody would say yes to a debugging message, and it reaches no sink.
 		approved: m.Realm == Test,
 	}

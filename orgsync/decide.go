@@ -62,7 +62,7 @@ func (a *Acceptor) release(tx Tx, d Deferred, now time.Time, approved bool) (Rec
 	if err := tx.Undefer(d.Journal); err != nil {
 		return Receipt{}, err
 	}
-	w := a.newWork(tx, d.Message, d.Journal, now)
+	w := a.newWork(tx, d.Message, d.Message.version(), d.Journal, now)
 	w.approved = w.approved || approved
 	if err := w.apply(); err != nil {
 		return Receipt{}, err
@@ -84,7 +84,7 @@ func (a *Acceptor) keep(tx Tx, d Deferred, held *heldError) (Receipt, error) {
 	if err := tx.Undefer(d.Journal); err != nil {
 		return Receipt{}, err
 	}
-	w := a.newWork(tx, d.Message, d.Journal, time.Time{})
+	w := a.newWork(tx, d.Message, d.Message.version(), d.Journal, time.Time{})
 	if err := w.hold(held); err != nil {
 		return Receipt{}, err
 	}
