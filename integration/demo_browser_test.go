@@ -237,6 +237,8 @@ func TestDemoInBrowser(t *testing.T) {
 		{"another person of the same name, on a phone", look{language: "zh-CN", width: 360, height: 740}, anotherCompany},
 		{"wrong password, in English", look{language: "en-GB,en;q=0.9"}, wrongPassword},
 		{"disabled user", look{language: "en"}, disabledUser},
+		{"by the marketplace's own page", look{language: "zh-CN"}, unifiedPage},
+		{"sign-out that another site asks for", look{language: "en"}, foreignSignOut},
 		{"in the dark", look{language: "zh-CN", dark: true}, inTheDark},
 		{"removed while signed in", look{language: "en", width: 360, height: 740}, removed},
 	}
@@ -303,6 +305,42 @@ func disabledUser(w *window, d *demo) {
 	w.do(chromedp.Navigate(d.url))
 	w.shows("Which organisation are you from?") // and not the product
 	w.quiet("403")
+}
+
+// unifiedPage is the way of somebody who does not know their company's short
+// name by heart, and of the vendor's own test (access guide, "WEB login
+// sequence"): the code arrives unasked for, and is bounced.
+func unifiedPage(w *window, d *demo) {
+	w.do(chromedp.Navigate(d.url))
+	w.follow(chromedp.Click(chromedp.Search("//a[contains(., '通过云商店统一登录')]")))
+	w.keep("unified-login-zh")
+	w.enter("linhai@yuanhang", "linhai-demo")
+	w.shows("林海 · 运营中心 · admin")
+	w.quiet()
+}
+
+// foreignSignOut: a link on another site leads to a question, not out.
+func foreignSignOut(w *window, d *demo) {
+	w.choose(d, chenguang)
+	elsewhere, err := chromedp.Run(w.ctx, chromedp.Location())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.enter("wangfang", "wangfang-demo")
+	w.shows("王芳 · 流量仪表组 · user")
+	link := fmt.Sprintf("document.body.innerHTML = '<a href=%ssso/logout>out</a>'", d.url)
+	w.do(chromedp.Navigate(withoutQuery(elsewhere)), chromedp.Evaluate[chromedp.Void](link))
+	w.follow(chromedp.Click(chromedp.CSS("a")))
+	w.keep("confirm-sign-out-en")
+	w.do(chromedp.Navigate(d.url))
+	w.shows("王芳 · 流量仪表组 · user") // not signed out yet
+	w.do(chromedp.Navigate(withoutQuery(elsewhere)), chromedp.Evaluate[chromedp.Void](link))
+	w.follow(chromedp.Click(chromedp.CSS("a")))
+	w.follow(chromedp.Click(chromedp.CSS("form button")))
+	w.shows("signed out")
+	w.do(chromedp.Navigate(d.url))
+	w.shows("Which organisation are you from?")
+	w.quiet("400") // the auth centre, asked for nothing
 }
 
 func inTheDark(w *window, d *demo) {

@@ -189,28 +189,52 @@ func status(t *testing.T, url string) int {
 	return code
 }
 
-// TestDemoPortBusy: one line that says what to do, and nothing left behind.
-func TestDemoPortBusy(t *testing.T) {
+// TestDemoRefuses: one line that says what to do, and nothing left behind.
+func TestDemoRefuses(t *testing.T) {
 	t.Parallel()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // end of test
-	temp := t.TempDir()
-	c := exec.CommandContext(t.Context(), binary, "demo", "--listen", l.Addr().String())
-	c.Env = append(os.Environ(), "TMPDIR="+temp)
-	out, err := c.CombinedOutput()
-	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 {
-		t.Errorf("it ended with %v, want status 1", err)
+	t.Cleanup(func() { l.Close() }) //nolint:errcheck // end of test
+	tests := []struct {
+		name string
+		args []string
+		exit int
+		want string
+	}{
+		{
+			"port busy",
+			[]string{"--listen", l.Addr().String()},
+			1,
+			"kitbridge: --listen: listen tcp " + l.Addr().String() + ": bind: address already in use; " +
+				"choose another with --listen 127.0.0.1:8090, or a free one with --listen 127.0.0.1:0\n",
+		},
+		{
+			"no address of a directory",
+			[]string{"--listen", "127.0.0.1:0", "--ldap", "ldap://:password@127.0.0.1"},
+			2,
+			"kitbridge: --ldap: want ldap://BINDDN:PASSWORD@HOST:PORT/BASEDN with each part percent-encoded, " +
+				"for example ldap://cn%3Dadmin%2Cdc%3Dexample%2Cdc%3Dorg:secret@127.0.0.1:389/dc%3Dexample%2Cdc%3Dorg\n",
+		},
 	}
-	want := "kitbridge: --listen: listen tcp " + l.Addr().String() + ": bind: address already in use; " +
-		"choose another with --listen 127.0.0.1:8090, or a free one with --listen 127.0.0.1:0\n"
-	if diff := cmp.Diff(want, string(out)); diff != "" {
-		t.Errorf("it said (-want +got):\n%s", diff)
-	}
-	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
-		t.Errorf("it left %v behind (%v)", left, err)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			temp := t.TempDir()
+			c := exec.CommandContext(t.Context(), binary, append([]string{"demo"}, tt.args...)...)
+			c.Env = append(os.Environ(), "TMPDIR="+temp)
+			out, err := c.CombinedOutput()
+			if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != tt.exit {
+				t.Errorf("it ended with %v, want status %d", err, tt.exit)
+			}
+			if diff := cmp.Diff(tt.want, string(out)); diff != "" {
+				t.Errorf("it said (-want +got):\n%s", diff)
+			}
+			if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+				t.Errorf("it left %v behind (%v)", left, err)
+			}
+		})
 	}
 }
 
@@ -231,12 +255,28 @@ func TestDemoForeignDirectory(t *testing.T) {
 		}
 		return cmp.Diff(19, people) // of the 20, one is disabled
 	})
+	if log := d.Log(); strings.Contains(log, "Not everywhere") {
+		t.Errorf("it found fault with a good directory:\n%s", log)
+	}
 	if strings.Contains(d.Log(), peers.ServicePassword) {
 		t.Error("the password of the directory was printed")
 	}
 	d.end(t)
 	if got := len(readDirectory(t, directory.URL(), "ou=services,"+peers.BaseDN)); got != 2 {
 		t.Errorf("%d entries under ou=services, want 2: they are not ours", got)
+	}
+}
+
+// TestDemoDirectoryDown: without the directory everything else still works, and
+// what is wrong is said.
+func TestDemoDirectoryDown(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t, "--ldap", "ldap://cn%3Dadmin:a-password@"+localAddress(t)+"/dc%3Dexample")
+	if log := d.Log(); !strings.Contains(log, "connection refused") || strings.Contains(log, "a-password") {
+		t.Errorf("it does not say what is wrong, or too much:\n%s", log)
+	}
+	if got := status(t, d.url+"sso/login"); got != http.StatusOK {
+		t.Errorf("GET /sso/login = %d", got)
 	}
 }
 

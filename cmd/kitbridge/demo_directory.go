@@ -37,8 +37,8 @@ func openDemoDirectory(ctx context.Context, dir, address string) (*demoDirectory
 func foreignDirectory(address string) (*demoDirectory, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "ldap" && u.Scheme != "ldaps" || u.User == nil || strings.Trim(u.Path, "/") == "" {
-		return nil, errors.New("--ldap: want ldap://BINDDN:PASSWORD@HOST:PORT/BASEDN with each part percent-encoded, " +
-			"for example ldap://cn%3Dadmin%2Cdc%3Dexample%2Cdc%3Dorg:secret@127.0.0.1:389/dc%3Dexample%2Cdc%3Dorg")
+		return nil, &usageError{errors.New("--ldap: want ldap://BINDDN:PASSWORD@HOST:PORT/BASEDN with each part percent-encoded, " +
+			"for example ldap://cn%3Dadmin%2Cdc%3Dexample%2Cdc%3Dorg:secret@127.0.0.1:389/dc%3Dexample%2Cdc%3Dorg")}
 	}
 	password, _ := u.User.Password()
 	return &demoDirectory{sink: demoSink(u.Scheme+"://"+u.Host, u.User.Username(), password, strings.Trim(u.Path, "/"))}, nil
