@@ -14,6 +14,8 @@ func EncodeUser(u orgsync.User) []byte                   { return encodeUser(u) 
 func DecodeUser(b []byte, u *orgsync.User) error         { return decodeUser(b, u) }
 func EncodeInstance(i orgsync.Instance) []byte           { return encodeInstance(i) }
 func DecodeInstance(b []byte, i *orgsync.Instance) error { return decodeInstance(b, i) }
+func RedactMobile(s string) string                       { return redactMobile(s) }
+func RedactEmail(s string) string                        { return redactEmail(s) }
 
 // Checkpoint is what Run does from time to time.
 func (s *Store) Checkpoint(ctx context.Context) error { return s.checkpoint(ctx) }

@@ -52,31 +52,45 @@ func (s *Store) checkKeys(ctx context.Context) error {
 // one if there is none. It is read each time: a key that was destroyed must not live on
 // in a cache.
 func (tx *tx) dataKey() (cipher.AEAD, error) {
-	var e encoder
-	e.text("scope.data_key")
-	e.number(uint64(tx.scope.Realm))
-	e.text(string(tx.scope.Tenant))
 	rows, err := collect(tx.ctx, tx.c, scanBytes, selectDataKey, tx.id)
 	if err != nil {
 		return nil, err
 	}
-	var key []byte
 	if len(rows) == 1 && rows[0] != nil {
-		if key, err = tx.s.keys.Open(rows[0], e); err != nil {
-			return nil, fmt.Errorf("data key: %w", err)
-		}
-	} else {
-		key = make([]byte, dataKeySize)
-		_, _ = rand.Read(key) // never fails: crypto/rand ends the program instead
-		if _, err := tx.c.exec(tx.ctx, updateDataKey, tx.s.keys.Seal(key, e), tx.id); err != nil {
-			return nil, err
-		}
+		return tx.s.openDataKey(rows[0], tx.scope)
 	}
+	key := make([]byte, dataKeySize)
+	_, _ = rand.Read(key) // never fails: crypto/rand ends the program instead
+	if _, err := tx.c.exec(tx.ctx, updateDataKey, tx.s.keys.Seal(key, dataKeyPlace(tx.scope)), tx.id); err != nil {
+		return nil, err
+	}
+	return newSeal(key)
+}
+
+// openDataKey is what the sealed data key of a scope seals with.
+func (s *Store) openDataKey(sealed []byte, scope orgsync.Scope) (cipher.AEAD, error) {
+	key, err := s.keys.Open(sealed, dataKeyPlace(scope))
+	if err != nil {
+		return nil, fmt.Errorf("data key: %w", err)
+	}
+	return newSeal(key)
+}
+
+func newSeal(key []byte) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err
 	}
 	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// dataKeyPlace binds a sealed data key to its scope.
+func dataKeyPlace(scope orgsync.Scope) []byte {
+	var e encoder
+	e.text("scope.data_key")
+	e.number(uint64(scope.Realm))
+	e.text(string(scope.Tenant))
+	return e
 }
 
 // bodyPlace binds a sealed body to its push.

@@ -35,11 +35,25 @@ func (w *world) push(tb testing.TB, m orgsync.Message) {
 // pushAt accepts a message of the time that it says.
 func (w *world) pushAt(tb testing.TB, m orgsync.Message) {
 	tb.Helper()
+	w.accept(tb, m, m.At, "{}")
+}
+
+// pushFuture accepts a message that is dated a year ahead of its signature.
+func (w *world) pushFuture(tb testing.TB, m orgsync.Message) {
+	tb.Helper()
+	w.pushes++
+	m.At = time.Date(2027, 1, 1, 0, 0, w.pushes, 0, time.UTC)
+	w.accept(tb, m, morning(), "{}")
+}
+
+// accept accepts a message that came at a time with a body.
+func (w *world) accept(tb testing.TB, m orgsync.Message, received time.Time, body string) {
+	tb.Helper()
 	w.pushes++
 	m.Stamp = m.At
 	nonce := strconv.Itoa(w.pushes)
 	if _, err := w.acceptor.Accept(tb.Context(), orgsync.Push{
-		Message: m, Kind: m.Kind, Nonce: nonce, Digest: sha256.Sum256([]byte(nonce)), Body: []byte("{}"), Signed: m.At, Received: m.At,
+		Message: m, Kind: m.Kind, Nonce: nonce, Digest: sha256.Sum256([]byte(nonce)), Body: []byte(body), Signed: received, Received: received,
 	}); err != nil {
 		tb.Fatalf("Accept(%s) = %v", m.Kind, err)
 	}
