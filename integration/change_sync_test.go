@@ -3,11 +3,8 @@
 package integration_test
 
 import (
-	"strings"
 	"testing"
 	"time"
-
-	"github.com/go-ldap/ldap/v3"
 )
 
 // TestSyncChanges: a rename leaves the entry where it is, a move takes along
@@ -114,114 +111,5 @@ func TestSyncUnbinding(t *testing.T) {
 		s.deliver(t, b.binding(t, end.Add(time.Minute))...)
 		s.settles(t, 10*time.Second, b, other)
 		mustEqual(t, "entryUUIDs after the return", original, s.uuids(t, b))
-	})
-}
-
-// TestSyncForeign: what others make inside our subtree, and what they put on our
-// entries, outlives everything that happens to the tenant.
-func TestSyncForeign(t *testing.T) {
-	forEachDirectory(t, func(t *testing.T, s *scene) {
-		b := headquarters("t1")
-		at := anHourAgo()
-		s.deliver(t, b.binding(t, at)...)
-		s.settles(t, 10*time.Second, b)
-		conn := openDirectory(t, s.directory)
-		inTenant := func(rdn string) string { return rdn + "," + b.dn() }
-		add := func(dn string, e entry) {
-			t.Helper()
-			request := ldap.NewAddRequest(dn, nil)
-			for attribute, values := range e {
-				request.Attribute(attribute, values)
-			}
-			if err := conn.Add(request); err != nil {
-				t.Fatalf("add %s: %v", dn, err)
-			}
-		}
-		put := func(dn, attribute, value string) {
-			t.Helper()
-			request := ldap.NewModifyRequest(dn, nil)
-			request.Add(attribute, []string{value})
-			if err := conn.Modify(request); err != nil {
-				t.Fatalf("put %s on %s: %v", attribute, dn, err)
-			}
-		}
-		// Entries.
-		alien := inTenant("uid=alien,ou=people")
-		foreign := map[string]entry{
-			alien:                                        {"objectClass": {"inetOrgPerson"}, "uid": {"alien"}, "cn": {"Alien"}, "sn": {"Alien"}},
-			inTenant("ou=printers"):                      {"objectClass": {"organizationalUnit"}, "ou": {"printers"}},
-			inTenant("cn=lp0,ou=printers"):               {"objectClass": {"device"}, "cn": {"lp0"}},
-			inTenant("cn=by hand,ou=groups"):             {"objectClass": {"groupOfNames"}, "cn": {"by hand"}, "member": {alien}},
-			inTenant("cn=auditor,ou=roles"):              {"objectClass": {"groupOfNames"}, "cn": {"auditor"}, "member": {alien}},
-			inTenant("cn=note,ou=team-a,ou=departments"): {"objectClass": {"device"}, "cn": {"note"}},
-		}
-		for _, dn := range []string{"uid=alien,ou=people", "ou=printers", "cn=lp0,ou=printers", "cn=by hand,ou=groups", "cn=auditor,ou=roles", "cn=note,ou=team-a,ou=departments"} {
-			add(inTenant(dn), foreign[inTenant(dn)])
-		}
-		// Attributes and values.
-		put(inTenant("uid=zhang.san@corp,ou=people"), "telephoneNumber", "+86 21 5555")
-		put(inTenant("uid=zhang.san@corp,ou=people"), "userPassword", "{SSHA}from-elsewhere")
-		put(inTenant("ou=team-a,ou=departments"), "l", "上海")
-		put(inTenant("cn=team-a,ou=groups"), "description", "kept by hand")
-		put(inTenant("cn=team-a,ou=groups"), "member", alien)
-
-		const moved = "ou=team-a,ou=研发,ou=departments"
-		survives := func(when, user, department string) {
-			t.Helper()
-			s.quiet(t)
-			found := search(t, conn, b.dn(), "*")
-			byName := map[string]entry{}
-			for dn, e := range found {
-				byName[plainName(t, dn, b.dn())] = e
-			}
-			want := map[string]entry{}
-			for dn, e := range foreign {
-				want[plainName(t, strings.Replace(dn, "ou=team-a,ou=departments", department, 1), b.dn())] = e
-			}
-			got := map[string]entry{}
-			for dn := range want {
-				got[dn] = byName[dn]
-			}
-			mustEqual(t, "foreign entries "+when, want, got)
-			at := func(dn string) entry { return byName[plainName(t, inTenant(dn), b.dn())] }
-			ours := map[string][]string{
-				"telephoneNumber": at(user)["telephoneNumber"], "userPassword": at(user)["userPassword"],
-				"l": at(department)["l"],
-			}
-			mustEqual(t, "foreign attributes "+when, map[string][]string{
-				"telephoneNumber": {"+86 21 5555"}, "userPassword": {"{SSHA}from-elsewhere"}, "l": {"上海"},
-			}, ours)
-			if group := at("cn=team-a,ou=groups"); group != nil {
-				mustEqual(t, "what others put on a group "+when, []string{"kept by hand"}, group["description"])
-				if members := strings.Join(group["member"], " "); !strings.Contains(members, alien) {
-					t.Errorf("%s: a member that others added is gone: %s", when, members)
-				}
-			}
-		}
-		survives("at first", "uid=zhang.san@corp,ou=people", "ou=team-a,ou=departments")
-		at = at.Add(time.Minute)
-		s.deliver(t,
-			b.putDepartment(flagModify, at, "team-a", department{name: "renamed", parent: "研发"}),
-			b.disable(at, "zhang.san@corp"),
-		)
-		survives("when moved and disabled", "uid=zhang.san@corp,ou=disabled", moved)
-		at = at.Add(time.Minute)
-		s.deliver(t, b.authorise(flagModify, at, "zhang.san@corp"), b.withdraw(flagRemove, at, "研发"))
-		survives("when enabled", "uid=zhang.san@corp,ou=people", moved)
-		at = at.Add(time.Minute)
-		s.deliver(t, b.withdraw(flagRemove, at, sortedKeys(b.users)...))
-		survives("when all users are removed", "uid=zhang.san@corp,ou=disabled", moved)
-		at = at.Add(time.Minute)
-		s.deliver(t, b.tenantSync(flagRemove, at))
-		survives("when the tenant ended", "uid=zhang.san@corp,ou=disabled", moved)
-		at = at.Add(time.Minute)
-		s.deliver(t, b.binding(t, at)...)
-		survives("when the tenant is back", "uid=zhang.san@corp,ou=people", moved)
-		at = at.Add(time.Minute)
-		s.deliver(t, b.removeDepartment(at, "team-a"))
-		await(t, 5*time.Second, func() string { return s.differsInTables(t, b) })
-		if note := search(t, conn, inTenant("cn=note,"+moved), "*"); len(note) != 1 {
-			t.Errorf("a foreign entry went with the department above it: %v", note)
-		}
 	})
 }

@@ -13,5 +13,9 @@
 // The harness, one file each: main_test.go builds the binary, bridge_test.go
 // runs it, market_test.go signs and sends, openldap_docker_test.go makes an
 // OpenLDAP image and runs it, directory_test.go and database_test.go read what
-// was written. The other files are scenarios.
+// was written, status_sync_test.go asks for the counts. What the sync half must
+// hold is in organisation_sync_test.go, a model of a buyer that says what it
+// does, and expected_sync_test.go, which says by the documentation alone what
+// directory and tables then hold; scene_sync_test.go compares. The other files are
+// scenarios.
 package integration
