@@ -4,7 +4,7 @@
 // # Protocol
 //
 // The five sync interfaces ("kit") of the marketplace access guide, interface
-// description V2.0, below the production address:
+// descriptions V2.0 and V1.0 (the same without v2), below the production address:
 //
 //	POST {address}/produceAPI/v2/tenantSync        an enterprise is bound, changed, unbound
 //	POST {address}/produceAPI/v2/applicationSync   the OAuth client of an enterprise
@@ -12,14 +12,15 @@
 //	POST {address}/produceAPI/v2/singleOrgSync     one department
 //	POST {address}/produceAPI/v2/allOrgSync        all departments
 //
-// Each carries the headers x-sign, x-timestamp and x-nonce and a JSON body. The answer
-// is HTTP 200 with resultCode and resultMsg. docs/protocol.md tells the same to the
-// other side's developers, with a worked example.
+// Each carries a JSON body and is signed: in V2 by the headers x-sign, x-timestamp and
+// x-nonce ([Verifier]), in V1 by authToken ([TokenVerifier]). The answer is HTTP 200 with
+// resultCode and resultMsg; V1's is signed by Body-Sign. docs/protocol.md tells the same
+// to the other side's developers, with worked examples.
 //
 // # Flow
 //
-//	read (limit) ─▶ Verifier.Verify ─▶ Decode ─▶ Opener.Open ─▶ Acceptor.Accept ─▶ ResultOf
-//	                  pure               pure       pure           durable            pure
+//	read (limit) ─▶ verify by generation ─▶ Decode ─▶ Opener.Open ─▶ Acceptor.Accept ─▶ ResultOf
+//	                       pure               pure       pure           durable            pure
 //
 // Nothing of a request is believed, decrypted or remembered before its signature was
 // found good. What was signed and cannot be understood is handed to the [Acceptor] too,
@@ -34,5 +35,6 @@
 // # What it does not do
 //
 // It keeps nothing, sends nothing and knows no rule about what a push does; that is
-// package orgsync. The base (lifecycle) interfaces, which share the address, are refused.
+// package orgsync. The base (lifecycle) interfaces, which share the address, are handed to
+// Config.Base as they come, or refused.
 package push

@@ -14,3 +14,14 @@ func TableRows() []TableRow {
 	}
 	return rows
 }
+
+// BodySign returns the header Body-Sign of an answer.
+func BodySign(key string, body []byte) string { return bodySign(key, body) }
+
+// Candidates lists them all, for the test that holds them against the page.
+func Candidates() []Candidate {
+	return []Candidate{
+		CandidateRaw, CandidateSorted, CandidateSortedNulls, CandidateDeepSorted, CandidateDescending,
+		CandidateBlanksDropped, CandidateBlanksKept,
+	}
+}

@@ -36,8 +36,12 @@ type Acceptor interface {
 
 // Settings are what can change while the endpoint runs, when keys are rotated.
 type Settings struct {
+	// Verifier checks messages of the second generation.
 	Verifier Verifier
-	Opener   Opener
+	// Token checks those of the first; its keys also sign the answers to them.
+	Token TokenVerifier
+	// Opener decrypts client secrets of both.
+	Opener Opener
 }
 
 // Config is what an endpoint is made of.
@@ -45,11 +49,19 @@ type Config struct {
 	// Path is the path of the production address, for example /marketplace. Empty or
 	// "/" means that the address has none. Required otherwise to begin with a slash.
 	Path string
-	// Settings returns the keys in force. It is called once for each push, by several
+	// Settings returns the keys in force. It is called once for each request, by several
 	// goroutines at a time. Required.
 	Settings func() Settings
 	// Acceptor takes what was verified. Required.
 	Acceptor Acceptor
+	// Base answers a base (lifecycle) call, GET or POST of the address itself, for the
+	// product. An error says that nothing was written, and becomes the answer: for
+	// example [orgsync.ErrUnavailable]. It is called by several goroutines at a time.
+	// Default: such calls are refused.
+	Base func(w http.ResponseWriter, r *http.Request, body []byte) error
+	// Observe is told of every request after it was answered, by several goroutines at a
+	// time. It must not block. Default: nobody is.
+	Observe func(Observation)
 	// MaxBody is the longest body taken, in bytes. Default: [DefaultMaxBody].
 	MaxBody int64
 	// Now is the clock. Required.
@@ -58,12 +70,13 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Handler is the endpoint that the marketplace calls: the sync interfaces of the second
-// generation below the production address, and a refusal for everything else there. It
-// is safe for concurrent use.
+// Handler is the endpoint that the marketplace calls: the sync interfaces of both
+// generations below the production address, the base interfaces if Config.Base serves
+// them, and a refusal for everything else there. It is safe for concurrent use.
 //
-// The answer is always HTTP 200 with a [Result], because the marketplace takes any other
-// status for a broken network; only a body that is too long gets 413, before it is read.
+// Its own answer is always HTTP 200 with a [Result], because the marketplace takes any
+// other status for a broken network; only a body that is too long gets 413, before it is
+// read. Answers to the first generation carry Body-Sign, also refusals, if it has a key.
 type Handler struct {
 	config Config
 	mux    *http.ServeMux
@@ -96,12 +109,13 @@ func New(cfg Config) (*Handler, error) {
 	}
 	h := &Handler{config: cfg, mux: http.NewServeMux()}
 	for _, kind := range kinds() {
-		h.mux.HandleFunc("POST "+cfg.Path+"/produceAPI/v2/"+kind.String(), h.serve(kind, h.push))
+		h.mux.HandleFunc("POST "+cfg.Path+pathV1+kind.String(), h.serve(kind, h.push))
+		h.mux.HandleFunc("POST "+cfg.Path+pathV2+kind.String(), h.serve(kind, h.push))
 	}
 	h.mux.HandleFunc(cfg.Path+"/", h.serve(0, refuseInterface))
-	h.mux.HandleFunc(cfg.Path+"/{$}", h.serve(0, refuseBase))
+	h.mux.HandleFunc(cfg.Path+"/{$}", h.serve(0, h.base))
 	if cfg.Path != "" {
-		h.mux.HandleFunc(cfg.Path, h.serve(0, refuseBase))
+		h.mux.HandleFunc(cfg.Path, h.serve(0, h.base))
 	}
 	return h, nil
 }
@@ -116,33 +130,27 @@ func kinds() []orgsync.Kind {
 // ServeHTTP answers one call of the marketplace.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.ServeHTTP(w, r) }
 
-// record is what the log line of one push says. It is built up on the way and holds
-// nothing of an unverified request but its size.
-type record struct {
-	id        string
-	kind      orgsync.Kind
-	started   time.Time
-	bytes     int
-	tenant    orgsync.TenantID
-	realm     orgsync.Realm
-	candidate Candidate
-	key       int
-	receipt   orgsync.Receipt
-}
-
 // action serves one request. Its error becomes the answer and the log line.
 type action func(w http.ResponseWriter, r *http.Request, rec *record) error
 
 func (h *Handler) serve(kind orgsync.Kind, act action) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		rec := &record{id: rand.Text(), kind: kind, started: h.config.Now(), key: -1}
+		rec := &record{
+			id: rand.Text(), kind: kind, generation: h.generation(r), settings: h.config.Settings(),
+			started: h.config.Now(), key: -1,
+		}
 		err := act(w, r, rec)
+		if rec.forwarded && err == nil { // answered and logged by the one who did it
+			h.observe(rec, Result{})
+			return
+		}
 		result := ResultOf(err)
 		if result.Code == codeInternal {
 			result.Message += " (request " + rec.id + ")"
 		}
-		answer(w, err, result)
+		answer(w, err, result, rec.answerKey())
 		h.log(r.Context(), rec, result, err)
+		h.observe(rec, result)
 	}
 }
 
@@ -153,8 +161,10 @@ func (h *Handler) push(w http.ResponseWriter, r *http.Request, rec *record) erro
 		return err
 	}
 	rec.bytes = len(body)
-	settings := h.config.Settings()
-	verified, err := settings.Verifier.Verify(r.Header, body, rec.started)
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return &orgsync.FieldError{Field: "Content-Encoding", Reason: "is not supported"}
+	}
+	verified, err := rec.verify(r.Header, body)
 	if err != nil {
 		return err
 	}
@@ -163,7 +173,10 @@ func (h *Handler) push(w http.ResponseWriter, r *http.Request, rec *record) erro
 		Kind: rec.kind, Nonce: verified.Nonce, Digest: sha256.Sum256(body), Body: Redact(body),
 		Signed: verified.Signed, Received: rec.started, Candidate: string(verified.Candidate),
 	}
-	p.Message, p.Refused = understand(settings.Opener, rec.kind, body, verified.Signed)
+	if p.Signed.IsZero() { // V1 does not say; what is dated ahead is so as of now
+		p.Signed = rec.started
+	}
+	p.Message, p.Refused = understand(rec.settings.Opener, rec.kind, body, verified.Signed)
 	rec.tenant, rec.realm = p.Message.Tenant, p.Message.Realm
 
 	// From here on the peer's hang-up must not undo what is being written.
@@ -209,9 +222,6 @@ func refusal(given orgsync.Answer, fault error) error {
 
 // read takes the body in once. A body that says that it is too long is not read at all.
 func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return nil, &orgsync.FieldError{Field: "Content-Encoding", Reason: "is not supported"}
-	}
 	if r.ContentLength > h.config.MaxBody {
 		w.Header().Set("Connection", "close")
 		return nil, ErrTooLarge
@@ -234,66 +244,32 @@ func refuseInterface(_ http.ResponseWriter, r *http.Request, _ *record) error {
 	return &orgsync.FieldError{Field: "path", Reason: "is no interface of this address"}
 }
 
-// refuseBase answers the base (lifecycle) interfaces, which share the address.
-func refuseBase(http.ResponseWriter, *http.Request, *record) error { return ErrNotServed }
+// base answers the base (lifecycle) interfaces, which share the address: V2 sends POST,
+// V1 GET.
+func (h *Handler) base(w http.ResponseWriter, r *http.Request, rec *record) error {
+	if h.config.Base == nil || r.Method != http.MethodGet && r.Method != http.MethodPost {
+		return ErrNotServed
+	}
+	body, err := h.read(w, r)
+	if err != nil {
+		return err
+	}
+	rec.bytes, rec.forwarded = len(body), true
+	return h.config.Base(w, r, body)
+}
 
-func answer(w http.ResponseWriter, err error, result Result) {
+// answer writes a result; a key signs it as the first generation wants it.
+func answer(w http.ResponseWriter, err error, result Result, key string) {
 	text, _ := json.Marshal(result) // two strings always marshal
 	header := w.Header()
 	header.Set("Content-Type", "application/json;charset=utf-8")
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
+	if key != "" {
+		header[HeaderBodySign] = []string{bodySign(key, text)}
+	}
 	if errors.Is(err, ErrTooLarge) {
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 	}
 	_, _ = w.Write(text) // the peer may be gone; it will ask again
-}
-
-// log writes the one line of a request.
-func (h *Handler) log(ctx context.Context, rec *record, result Result, err error) {
-	level := slog.LevelInfo
-	attrs := []slog.Attr{
-		slog.String("request_id", rec.id),
-		slog.String("result", result.Code),
-		slog.Int("bytes", rec.bytes),
-		slog.String("elapsed", h.config.Now().Sub(rec.started).String()),
-	}
-	if rec.kind != 0 {
-		attrs = append(attrs, slog.String("kind", rec.kind.String()))
-	}
-	if rec.candidate != "" {
-		attrs = append(attrs, rec.verified()...)
-	}
-	if err != nil {
-		attrs = append(attrs, slog.String("error", err.Error()))
-	}
-	if result.Code == codeInternal && !errors.Is(err, ErrNotServed) {
-		level = slog.LevelError
-	}
-	h.config.Logger.LogAttrs(ctx, level, "push", attrs...)
-}
-
-// verified is what the line says of a request whose signature was good.
-func (rec *record) verified() []slog.Attr {
-	attrs := []slog.Attr{
-		slog.String("candidate", string(rec.candidate)),
-		slog.Int("key_index", rec.key),
-		slog.String("realm", rec.realm.String()),
-	}
-	if orgsync.CheckKey(string(rec.tenant)) == nil { // else it may be any text
-		attrs = append(attrs, slog.String("tenant_id", string(rec.tenant)))
-	}
-	if rec.receipt.ID == 0 {
-		return attrs
-	}
-	attrs = append(attrs, slog.Int64("journal_id", int64(rec.receipt.ID)))
-	if rec.receipt.Repeated {
-		return append(attrs, slog.Bool("repeated", true))
-	}
-	for verdict, n := range rec.receipt.Tally {
-		if n != 0 {
-			attrs = append(attrs, slog.Int64(orgsync.Verdict(verdict).String(), n))
-		}
-	}
-	return attrs
 }

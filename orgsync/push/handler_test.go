@@ -238,7 +238,7 @@ func TestRefusals(t *testing.T) {
 		{"GET", to(http.MethodGet, "/marketplace/produceAPI/v2/tenantSync"), invalid("method is not POST"), false},
 		{"no such interface", to(http.MethodPost, "/marketplace/produceAPI/v2/tenantsync"), invalid("path is no interface of this address"), false},
 		{"below an interface", to(http.MethodPost, "/marketplace/produceAPI/v2/tenantSync/x"), invalid("path is no interface of this address"), false},
-		{"first generation", to(http.MethodPost, "/marketplace/produceAPI/tenantSync"), invalid("path is no interface of this address"), false},
+		{"first generation, which is off", to(http.MethodPost, "/marketplace/produceAPI/tenantSync"), refused, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -35,13 +35,13 @@ type row struct {
 // counts; docs/protocol.md holds the same table.
 func table() []row {
 	return []row{
-		{ErrSignature, Result{"000001", "token is invalid"}, "the signature is missing, or no configured key made it"},
+		{ErrSignature, Result{"000001", "token is invalid"}, "the signature is missing, or no configured key made it; or the generation is off, as it has no key"},
 		{ErrTooLarge, Result{"000002", "param is invalid: body is too large"}, "the body is longer than `marketplace.max_body`; HTTP status 413"},
-		{orgsync.ErrReplay, Result{"000002", "param is invalid: x-nonce was used before"}, "the nonce came before, with another body"},
+		{orgsync.ErrReplay, Result{"000002", "param is invalid: x-nonce was used before"}, "the nonce (V1: the token) came before, with another body"},
 		{orgsync.ErrInvalid, Result{"000002", "param is invalid"}, "a header or field is missing, malformed or outside the time window; the text names it"},
 		{orgsync.ErrNotFound, Result{"000003", "instance is invalid"}, "there is no such instance; the sync interfaces never answer this"},
-		{ErrNotServed, Result{codeInternal, "other inner error: interface is not served here"}, "a base (lifecycle) interface was called and no product stands behind it"},
-		{orgsync.ErrUnavailable, Result{codeInternal, "other inner error"}, "the database does not answer; send it again"},
+		{ErrNotServed, Result{codeInternal, "other inner error: interface is not served here"}, "a base (lifecycle) interface was called and `marketplace.base_upstream` is empty"},
+		{orgsync.ErrUnavailable, Result{codeInternal, "other inner error"}, "the database does not answer, or the product where a base call is forwarded to it; send it again"},
 		{orgsync.ErrRejected, Result{codeInternal, "other inner error"}, "a fault of ours"},
 		{orgsync.ErrSecret, Result{"000101", "something wrong with appSecret"}, "no configured private key opens `clientSecret`"},
 	}

@@ -151,6 +151,21 @@ func TestProtocolPage(t *testing.T) {
 			t.Errorf("the worked example of docs/protocol.md lacks %s", fact)
 		}
 	}
+	v1 := vectorsV1(t)[0]
+	success := `{"resultCode":"000000","resultMsg":"success."}`
+	for _, fact := range []string{
+		v1.Key, v1.Body, v1.String, success, push.BodySign(v1.Key, []byte(success)),
+		v1.Tokens[push.CandidateBlanksDropped], v1.Tokens[push.CandidateBlanksKept],
+	} {
+		if !strings.Contains(string(page), fact) {
+			t.Errorf("the worked example of V1 in docs/protocol.md lacks %s", fact)
+		}
+	}
+	for _, c := range push.Candidates() {
+		if !strings.Contains(string(page), "| `"+string(c)+"` |") {
+			t.Errorf("docs/protocol.md has no row for the candidate %s", c)
+		}
+	}
 }
 
 func resultTable() string {

@@ -70,10 +70,11 @@ type Verifier struct {
 // Verified is what a good signature tells.
 type Verified struct {
 	Candidate Candidate
-	// Signed is the time of the signature by the peer's clock.
+	// Signed is the time of the signature by the peer's clock. V1 has none: zero.
 	Signed time.Time
-	Nonce  string
-	// KeyIndex is the place of the matching key in Verifier.Keys.
+	// Nonce belongs to this message alone; V1's is made of its token.
+	Nonce string
+	// KeyIndex is the place of the matching key in the verifier's Keys.
 	KeyIndex int
 }
 
@@ -86,6 +87,9 @@ type Verified struct {
 // different bodies, and only after the signature was found good, so that a stranger
 // cannot use nonces up.
 func (v Verifier) Verify(h http.Header, body []byte, now time.Time) (Verified, error) {
+	if !hasKey(v.Keys) {
+		return Verified{}, errNoKey("kit")
+	}
 	timestamp, err := single(h, HeaderTimestamp, "x-timestamp")
 	if err != nil {
 		return Verified{}, err
@@ -174,9 +178,12 @@ func (v Verifier) within(timestamp string, now time.Time) (time.Time, error) {
 
 // match returns the first candidate and key that made the signature.
 func (v Verifier) match(want []byte, prefix string, body []byte) (Candidate, int, bool) {
-	try := func(payload func(io.Writer)) (int, bool) {
-		return v.matchKey(want, prefix, payload)
+	start := func(key string) hash.Hash {
+		mac := hmac.New(sha256.New, []byte(key))
+		_, _ = io.WriteString(mac, key+prefix)
+		return mac
 	}
+	try := func(payload func(io.Writer)) (int, bool) { return matchMAC(want, v.Keys, start, payload) }
 	if key, ok := try(func(w io.Writer) { _, _ = w.Write(body) }); ok {
 		return CandidateRaw, key, true
 	}
@@ -200,21 +207,16 @@ func (v Verifier) match(want []byte, prefix string, body []byte) (Candidate, int
 	return "", 0, false
 }
 
-// matchKey writes the payload once and compares it under every key, each comparison in
-// constant time.
-func (v Verifier) matchKey(want []byte, prefix string, payload func(io.Writer)) (int, bool) {
-	macs := make([]hash.Hash, len(v.Keys))
-	writers := make([]io.Writer, 0, len(v.Keys))
-	for i, key := range v.Keys {
-		if key == "" {
-			continue
+// matchMAC writes the payload once into the MAC that start begins for each key, and
+// returns the place of the first key that gives want. Each comparison is in constant time.
+func matchMAC(want []byte, keys []string, start func(key string) hash.Hash, payload func(io.Writer)) (int, bool) {
+	macs := make([]hash.Hash, len(keys))
+	writers := make([]io.Writer, 0, len(keys))
+	for i, key := range keys {
+		if isKey(key) {
+			macs[i] = start(key)
+			writers = append(writers, macs[i])
 		}
-		macs[i] = hmac.New(sha256.New, []byte(key))
-		_, _ = io.WriteString(macs[i], key+prefix)
-		writers = append(writers, macs[i])
-	}
-	if len(writers) == 0 {
-		return 0, false
 	}
 	payload(io.MultiWriter(writers...))
 	for i, mac := range macs {
