@@ -17,6 +17,9 @@ type DispatcherConfig struct {
 	Sinks  []Sink
 	Logger *slog.Logger
 	Now    func() time.Time
+	// Observe, if not nil, is told of every delivery. It is called by several goroutines
+	// at a time and must not block.
+	Observe func(Delivery)
 
 	// LanesPerSink is how many tenants one sink serves at a time. Default 4.
 	LanesPerSink int
@@ -27,6 +30,15 @@ type DispatcherConfig struct {
 	// Poll is how often a sink looks for work that nobody announced: retries that fell
 	// due, and what other processes accepted. Default 500 ms.
 	Poll time.Duration
+}
+
+// Delivery is what came of handing a sink some keys of one tenant, in keys.
+type Delivery struct {
+	Sink string
+	// Done keys are as the state says, Dead ones wait for other data, Retry ones are
+	// tried again. Warned are those of the done of which something was left out.
+	Done, Dead, Retry, Warned int
+	Elapsed                   time.Duration
 }
 
 // Dispatcher works off what is owed to the sinks: one lane per tenant and sink, so that
@@ -242,23 +254,26 @@ func clip(s string) string {
 	return s[:n] + "…"
 }
 
-// report writes the one line of a delivery.
+// report writes the one line of a delivery and tells the observer.
 func (d *Dispatcher) report(ctx context.Context, s Sink, lane Lane, outcomes []Outcome, elapsed time.Duration) {
-	var done, dead, retry, warned int
+	sum := Delivery{Sink: s.Name(), Elapsed: elapsed}
 	for _, o := range outcomes {
 		switch {
 		case o.Done:
-			done++
+			sum.Done++
 		case o.Dead:
-			dead++
+			sum.Dead++
 		default:
-			retry++
+			sum.Retry++
 		}
 		if len(o.Warnings) > 0 {
-			warned++
+			sum.Warned++
 		}
 	}
 	d.Logger.InfoContext(ctx, "delivered",
 		"sink", s.Name(), "tenant_id", string(lane.Tenant), "keys", len(lane.Keys),
-		"done", done, "dead", dead, "retry", retry, "warned", warned, "elapsed", elapsed.String())
+		"done", sum.Done, "dead", sum.Dead, "retry", sum.Retry, "warned", sum.Warned, "elapsed", elapsed.String())
+	if d.Observe != nil {
+		d.Observe(sum)
+	}
 }

@@ -73,6 +73,9 @@ type office struct {
 	acceptor *orgsync.Acceptor
 	log      *bytes.Buffer
 	sent     int
+
+	mu         sync.Mutex
+	deliveries []orgsync.Delivery
 }
 
 func open(t *testing.T, sinks ...orgsync.Sink) *office {
@@ -80,6 +83,11 @@ func open(t *testing.T, sinks ...orgsync.Sink) *office {
 	o := &office{t: t, store: orgsynctest.NewMemory(), log: &bytes.Buffer{}}
 	d, err := orgsync.NewDispatcher(orgsync.DispatcherConfig{
 		Lanes: o.store, Sinks: sinks, Logger: slog.New(slog.NewJSONHandler(o.log, nil)), Now: time.Now,
+		Observe: func(d orgsync.Delivery) {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			o.deliveries = append(o.deliveries, d)
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -139,6 +147,31 @@ func TestDispatcherDeliversWhatIsPushed(t *testing.T) {
 		}
 		if got := o.store.Pending("shelf"); got != 0 {
 			t.Errorf("%d keys are pending, want none", got)
+		}
+	})
+}
+
+// TestDispatcherTellsTheObserver: each key of a delivery is counted once, by what came of
+// it; a sink that does not answer delivers nothing.
+func TestDispatcherTellsTheObserver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf()
+		s.hook = func([]orgsync.Key) { time.Sleep(3 * time.Second) }
+		s.fail[userKey("dead")] = fmt.Errorf("folds to X: %w", orgsync.ErrRejected)
+		s.fail[userKey("retry")] = errors.New("busy")
+		o := open(t, s)
+		o.push(orgsync.Message{
+			Kind: orgsync.AuthSync, Flag: orgsync.FlagAdd, App: "a", At: epoch(),
+			Users: []orgsync.UserChange{{Name: "done"}, {Name: "dead"}, {Name: "retry"}},
+		})
+		o.bind()
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		want := []orgsync.Delivery{{Sink: "shelf", Done: 2, Dead: 1, Retry: 1, Elapsed: 3 * time.Second}}
+		if diff := cmp.Diff(want, o.deliveries); diff != "" {
+			t.Errorf("deliveries (-want +got):\n%s", diff)
 		}
 	})
 }

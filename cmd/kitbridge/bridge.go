@@ -34,6 +34,7 @@ type bridge struct {
 	dispatcher *orgsync.Dispatcher
 	acceptor   *orgsync.Acceptor
 	relying    *sso.RelyingParty
+	metrics    *metrics
 	public     http.Handler
 	admin      http.Handler
 }
@@ -55,7 +56,7 @@ func openBridge(ctx context.Context, cfg Config, log *slog.Logger, product http.
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	b := &bridge{config: cfg, log: log}
+	b := &bridge{config: cfg, log: log, metrics: newMetrics(build())}
 	b.store, err = store.Open(ctx, store.Config{
 		URL: cfg.Database.Reveal(), Migrate: cfg.Migrate == "auto", Keys: ring,
 		App: sso.AppID(cfg.SSO.AppID), Now: time.Now, Logger: log,
@@ -84,11 +85,12 @@ func (b *bridge) assemble(ctx context.Context, ring *keyring.Ring, keys []*rsa.P
 		}
 	}
 	b.dispatcher, err = orgsync.NewDispatcher(orgsync.DispatcherConfig{
-		Lanes: b.store, Sinks: sinks, Logger: b.log, Now: time.Now,
+		Lanes: b.store, Sinks: sinks, Logger: b.log, Now: time.Now, Observe: b.metrics.observeDelivery,
 	})
 	if err != nil {
 		return err
 	}
+	b.metrics.registry.MustRegister(newStateCollector(b))
 	guard := b.config.Marketplace.DeletionGuard
 	b.acceptor = orgsync.NewAcceptor(b.store, orgsync.Policy{
 		Guard: orgsync.Guard{Count: guard.Count, Percent: guard.Percent, Max: guard.Max},
@@ -104,7 +106,8 @@ func (b *bridge) assemble(ctx context.Context, ring *keyring.Ring, keys []*rsa.P
 	b.public = newPublicMux(b.config.Marketplace.Path, marketplace, b.relying, product)
 	b.admin, err = console.New(console.Config{
 		Token: b.config.Admin.Token.Reveal(), Listen: b.config.Admin.Listen,
-		Status: b.status, Database: b.store.Ping, Degraded: b.degraded, Logger: b.log,
+		Status: b.status, Database: b.store.Ping, Degraded: b.degraded,
+		API: b.api(), Metrics: b.metrics.handler(b.log), Logger: b.log,
 	})
 	return err
 }
@@ -118,8 +121,8 @@ func (b *bridge) newMarketplace(keys []*rsa.PrivateKey) (http.Handler, error) {
 	}
 	return push.New(push.Config{
 		Path: market.Path, Settings: func() push.Settings { return settings },
-		Acceptor: b.acceptor,
-		MaxBody:  int64(market.MaxBody), Now: time.Now, Logger: b.log,
+		Acceptor: b.metrics.acceptor(b.acceptor), Observe: b.metrics.observePush,
+		MaxBody: int64(market.MaxBody), Now: time.Now, Logger: b.log,
 	})
 }
 

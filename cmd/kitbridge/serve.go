@@ -72,9 +72,12 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger) error {
 	return b.run(ctx, public, admin)
 }
 
-func version() string {
+func version() string { return build().Version }
+
+// build is which build this process runs.
+func build() buildVersion {
 	info, _ := debug.ReadBuildInfo()
-	return versionOf(info).Version
+	return versionOf(info)
 }
 
 // listen opens both listeners or none.

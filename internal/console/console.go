@@ -26,7 +26,11 @@ type Config struct {
 	Database func(ctx context.Context) error
 	// Degraded lists what does not work although the process does.
 	Degraded func() []Degraded
-	Logger   *slog.Logger
+	// API is what the JSON API reads and does.
+	API API
+	// Metrics answers GET /metrics.
+	Metrics http.Handler
+	Logger  *slog.Logger
 }
 
 // Degraded is one thing that does not work.
@@ -74,16 +78,17 @@ type JournalStatus struct {
 
 // New returns the handler of the admin listener.
 func New(cfg Config) (http.Handler, error) {
-	if cfg.Status == nil || cfg.Database == nil || cfg.Degraded == nil || cfg.Logger == nil {
-		return nil, errors.New("console: Status, Database, Degraded and Logger are required")
-	}
 	c := &console{Config: cfg}
+	if cfg.Status == nil || cfg.Database == nil || cfg.Degraded == nil || cfg.Metrics == nil || cfg.Logger == nil || !c.complete() {
+		return nil, errors.New("console: Status, Database, Degraded, API, Metrics and Logger are required")
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", Health)
 	mux.HandleFunc("GET /readyz", c.ready)
-	mux.Handle("GET /api/v1/status", c.authorized(c.status))
+	mux.Handle("GET /metrics", cfg.Metrics)
+	c.routes(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		problem(w, http.StatusNotFound, "not_found", "there is nothing here; see /healthz, /readyz and /api/v1/status")
+		problem(w, http.StatusNotFound, "not_found", "there is nothing here; see /healthz, /readyz, /metrics and /api/v1/status")
 	})
 	return c.knownHost(mux), nil
 }
@@ -131,22 +136,17 @@ func (c *console) authorized(next func(w http.ResponseWriter, r *http.Request) e
 			return
 		}
 		if err := next(w, r); err != nil {
-			c.Logger.ErrorContext(r.Context(), "admin request failed", "path", r.URL.Path, "error", err.Error())
-			problem(w, http.StatusServiceUnavailable, "unavailable", "the database does not answer; the log says why")
+			c.failed(w, r, err)
 		}
 	})
 }
 
-func (c *console) status(w http.ResponseWriter, r *http.Request) error {
+func (c *console) status(r *http.Request) (any, error) {
 	s, err := c.Status(r.Context())
-	if err != nil {
-		return err
-	}
 	// A script must find lists, not null.
 	s.Sinks = append([]SinkStatus{}, s.Sinks...)
 	s.Tenants = append([]TenantStatus{}, s.Tenants...)
-	write(w, http.StatusOK, s)
-	return nil
+	return s, err
 }
 
 const readyTimeout = 2 * time.Second

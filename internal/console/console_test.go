@@ -24,7 +24,11 @@ func config() console.Config {
 		Status:   func(context.Context) (console.Status, error) { return console.Status{}, nil },
 		Database: func(context.Context) error { return nil },
 		Degraded: func() []console.Degraded { return nil },
-		Logger:   slog.New(slog.DiscardHandler),
+		API:      api(),
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte("kitbridge_build_info 1\n"))
+		}),
+		Logger: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -164,9 +168,31 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+func TestMetricsNeedNoToken(t *testing.T) {
+	t.Parallel()
+	if code, body := ask(t, config(), "/metrics", nil); code != http.StatusOK || body != "kitbridge_build_info 1\n" {
+		t.Errorf("GET /metrics = %d %q, want the handler's", code, body)
+	}
+}
+
 func TestNewWantsItsParts(t *testing.T) {
 	t.Parallel()
-	if _, err := console.New(console.Config{}); err == nil {
-		t.Error("New({}) = nil, want an error")
+	for name, without := range map[string]func(*console.Config){
+		"Status":        func(c *console.Config) { c.Status = nil },
+		"Database":      func(c *console.Config) { c.Database = nil },
+		"Degraded":      func(c *console.Config) { c.Degraded = nil },
+		"Lists":         func(c *console.Config) { c.API.Lists = nil },
+		"Decide":        func(c *console.Config) { c.API.Decide = nil },
+		"RetryDead":     func(c *console.Config) { c.API.RetryDead = nil },
+		"EndSession":    func(c *console.Config) { c.API.EndSession = nil },
+		"EndSessionsOf": func(c *console.Config) { c.API.EndSessionsOf = nil },
+		"Metrics":       func(c *console.Config) { c.Metrics = nil },
+		"Logger":        func(c *console.Config) { c.Logger = nil },
+	} {
+		cfg := config()
+		without(&cfg)
+		if _, err := console.New(cfg); err == nil {
+			t.Errorf("New without %s = nil, want an error", name)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"math"
 
 	"github.com/kitbridge/kitbridge/orgsync"
@@ -103,7 +104,10 @@ func (s *Store) window(ctx context.Context, list string, p Page) (window, error)
 		w.lo, err = findScope(ctx, s.readers, orgsync.Scope{Realm: orgsync.Production, Tenant: p.Tenant})
 		w.hi = w.lo
 	}
-	return w, err
+	if err != nil {
+		return w, fmt.Errorf("tenant: %w", err)
+	}
+	return w, nil
 }
 
 // row is an item with its place in the list.

@@ -50,7 +50,7 @@ func (s *Store) ListSessions(ctx context.Context, p Page) (List[SessionItem], er
 	if err == nil && tenant != "" {
 		_, err = findTenant(ctx, s.readers, sso.TenantID(tenant))
 		if errors.Is(err, sso.ErrUnknownTenant) {
-			err = orgsync.ErrNotFound
+			err = fmt.Errorf("tenant: %w", orgsync.ErrNotFound)
 		}
 	}
 	if err != nil {
