@@ -64,6 +64,9 @@ const (
 // inTx runs fn in one transaction. Once it has begun the caller's going away does not
 // undo it.
 func (w *writer) inTx(ctx context.Context, d durability, fn func(ctx context.Context, c conn) error) (err error) {
+	if w == nil {
+		return errReading
+	}
 	select {
 	case <-w.token:
 	case <-w.over:
