@@ -36,7 +36,6 @@ func unbuiltKeys() []unbuilt {
 		{key: "sinks.on_drift"},
 		{key: "sinks.attributes"},
 		{key: "sinks.ad.enable_accounts"},
-		{key: "journal.retention"},
 	}
 }
 

@@ -143,11 +143,13 @@ const (
 )
 
 // tend does what nobody asks for, until ctx ends: it applies messages that fell due and
-// deletes what was kept long enough.
+// deletes what was kept long enough. The journal is looked at at once too: a process that
+// is restarted every half hour must not keep bodies for ever.
 func (b *bridge) tend(ctx context.Context) {
 	due, purge := time.NewTicker(dueEvery), time.NewTicker(purgeEvery)
 	defer due.Stop()
 	defer purge.Stop()
+	b.forgetBodies(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -158,6 +160,7 @@ func (b *bridge) tend(ctx context.Context) {
 			}
 		case <-purge.C:
 			b.purge(ctx)
+			b.forgetBodies(ctx)
 		}
 	}
 }
@@ -172,6 +175,17 @@ func (b *bridge) purge(ctx context.Context) {
 		case n > 0:
 			b.log.InfoContext(ctx, "purged", "sink", p.Name(), "rows", n)
 		}
+	}
+}
+
+// forgetBodies drops the bodies of the journal that were kept long enough.
+func (b *bridge) forgetBodies(ctx context.Context) {
+	n, err := b.store.ForgetBodies(ctx, time.Now().Add(-b.config.Journal.Retention))
+	switch {
+	case err != nil && ctx.Err() == nil:
+		b.log.WarnContext(ctx, "bodies of the journal were not dropped", "error", err.Error())
+	case n > 0:
+		b.log.InfoContext(ctx, "bodies of the journal dropped", "pushes", n)
 	}
 }
 
