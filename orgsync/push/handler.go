@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"path"
@@ -78,8 +77,10 @@ type Config struct {
 // other status for a broken network; only a body that is too long gets 413, before it is
 // read. Answers to the first generation carry Body-Sign, also refusals, if it has a key.
 type Handler struct {
-	config Config
-	mux    *http.ServeMux
+	config  Config
+	mux     *http.ServeMux
+	large   chan struct{} // a place for each long body
+	workers chan struct{} // a place for each body that is verified
 }
 
 // New checks the configuration and reports all that is missing. It starts nothing.
@@ -107,7 +108,7 @@ func New(cfg Config) (*Handler, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
-	h := &Handler{config: cfg, mux: http.NewServeMux()}
+	h := &Handler{config: cfg, mux: http.NewServeMux(), large: make(chan struct{}, largeBodies), workers: make(chan struct{}, workers)}
 	for _, kind := range kinds() {
 		h.mux.HandleFunc("POST "+cfg.Path+pathV1+kind.String(), h.serve(kind, h.push))
 		h.mux.HandleFunc("POST "+cfg.Path+pathV2+kind.String(), h.serve(kind, h.push))
@@ -137,8 +138,9 @@ func (h *Handler) serve(kind orgsync.Kind, act action) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		rec := &record{
 			id: rand.Text(), kind: kind, generation: h.generation(r), settings: h.config.Settings(),
-			started: h.config.Now(), key: -1,
+			started: h.config.Now(), key: -1, release: func() {},
 		}
+		defer func() { rec.release() }()
 		err := act(w, r, rec)
 		if rec.forwarded && err == nil { // answered and logged by the one who did it
 			h.observe(rec, Result{})
@@ -156,7 +158,7 @@ func (h *Handler) serve(kind orgsync.Kind, act action) http.HandlerFunc {
 
 // push takes one message: limit and read, verify, decode, open the secret, accept.
 func (h *Handler) push(w http.ResponseWriter, r *http.Request, rec *record) error {
-	body, err := h.read(w, r)
+	body, err := h.read(w, r, rec)
 	if err != nil {
 		return err
 	}
@@ -164,9 +166,26 @@ func (h *Handler) push(w http.ResponseWriter, r *http.Request, rec *record) erro
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return &orgsync.FieldError{Field: "Content-Encoding", Reason: "is not supported"}
 	}
-	verified, err := rec.verify(r.Header, body)
+	var p orgsync.Push
+	h.atWork(func() { p, err = rec.take(r.Header, body) })
 	if err != nil {
 		return err
+	}
+
+	// From here on the peer's hang-up must not undo what is being written.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), acceptTimeout)
+	defer cancel()
+	if rec.receipt, err = h.config.Acceptor.Accept(ctx, p); err != nil {
+		return err
+	}
+	return refusal(rec.receipt.Answer, p.Refused)
+}
+
+// take verifies a body and makes a push of it.
+func (rec *record) take(header http.Header, body []byte) (orgsync.Push, error) {
+	verified, err := rec.verify(header, body)
+	if err != nil {
+		return orgsync.Push{}, err
 	}
 	rec.candidate, rec.key = verified.Candidate, verified.KeyIndex
 	p := orgsync.Push{
@@ -178,14 +197,7 @@ func (h *Handler) push(w http.ResponseWriter, r *http.Request, rec *record) erro
 	}
 	p.Message, p.Refused = understand(rec.settings.Opener, rec.kind, body, verified.Signed)
 	rec.tenant, rec.realm = p.Message.Tenant, p.Message.Realm
-
-	// From here on the peer's hang-up must not undo what is being written.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), acceptTimeout)
-	defer cancel()
-	if rec.receipt, err = h.config.Acceptor.Accept(ctx, p); err != nil {
-		return err
-	}
-	return refusal(rec.receipt.Answer, p.Refused)
+	return p, nil
 }
 
 // understand decodes a message and opens its secret. A refused message carries none.
@@ -220,22 +232,6 @@ func refusal(given orgsync.Answer, fault error) error {
 	return kind
 }
 
-// read takes the body in once. A body that says that it is too long is not read at all.
-func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength > h.config.MaxBody {
-		w.Header().Set("Connection", "close")
-		return nil, ErrTooLarge
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.config.MaxBody))
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, ErrTooLarge
-	}
-	if err != nil {
-		return nil, &orgsync.FieldError{Field: fieldBody, Reason: "breaks off"}
-	}
-	return body, nil
-}
-
 // refuseInterface answers calls of interfaces that do not exist, or with another method.
 func refuseInterface(_ http.ResponseWriter, r *http.Request, _ *record) error {
 	if r.Method != http.MethodPost {
@@ -250,7 +246,7 @@ func (h *Handler) base(w http.ResponseWriter, r *http.Request, rec *record) erro
 	if h.config.Base == nil || r.Method != http.MethodGet && r.Method != http.MethodPost {
 		return ErrNotServed
 	}
-	body, err := h.read(w, r)
+	body, err := h.read(w, r, rec)
 	if err != nil {
 		return err
 	}

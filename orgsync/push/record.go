@@ -42,6 +42,7 @@ func (h *Handler) generation(r *http.Request) Generation {
 // record is what the log line of one request says. It is built up on the way and holds
 // nothing of an unverified request but its size.
 type record struct {
+	release    func() // gives back what a long body took
 	id         string
 	kind       orgsync.Kind // zero: none of the sync interfaces
 	generation Generation
