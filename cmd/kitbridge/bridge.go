@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/kitbridge/kitbridge/internal/console"
@@ -35,6 +36,9 @@ type bridge struct {
 	acceptor   *orgsync.Acceptor
 	relying    *sso.RelyingParty
 	metrics    *metrics
+	reload     func(ctx context.Context) // follows the configuration; nil: it stays as it is
+	inForce    reading                   // what the parts were made of
+	settings   atomic.Pointer[push.Settings]
 	public     http.Handler
 	admin      http.Handler
 }
@@ -56,7 +60,7 @@ func openBridge(ctx context.Context, cfg Config, log *slog.Logger, product http.
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	b := &bridge{config: cfg, log: log, metrics: newMetrics(build())}
+	b := &bridge{config: cfg, log: log, metrics: newMetrics(build()), inForce: reading{config: cfg, keys: keys}}
 	b.store, err = store.Open(ctx, store.Config{
 		URL: cfg.Database.Reveal(), Migrate: cfg.Migrate == "auto", Keys: ring,
 		App: sso.AppID(cfg.SSO.AppID), Now: time.Now, Logger: log,
@@ -115,12 +119,13 @@ func (b *bridge) assemble(ctx context.Context, ring *keyring.Ring, keys []*rsa.P
 // newMarketplace returns the endpoint that takes pushes in.
 func (b *bridge) newMarketplace(keys []*rsa.PrivateKey) (http.Handler, error) {
 	market := b.config.Marketplace
-	settings := push.Settings{
-		Verifier: push.Verifier{Keys: revealAll(market.Keys.Kit), Skew: market.ClockSkew},
-		Opener:   push.Opener{Keys: keys},
+	b.settings.Store(new(pushSettings(market, keys)))
+	base, err := baseOf(market, b.log)
+	if err != nil {
+		return nil, err
 	}
 	return push.New(push.Config{
-		Path: market.Path, Settings: func() push.Settings { return settings },
+		Path: market.Path, Settings: func() push.Settings { return *b.settings.Load() }, Base: base,
 		Acceptor: b.metrics.acceptor(b.acceptor), Observe: b.metrics.observePush,
 		MaxBody: int64(market.MaxBody), Now: time.Now, Logger: b.log,
 	})
@@ -287,14 +292,22 @@ func (b *bridge) close() error {
 }
 
 // newLogger returns the logger that the configuration asks for.
-func newLogger(w io.Writer, c Log) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		level = slog.LevelInfo
-	}
+func newLogger(w io.Writer, c Log) *slog.Logger { return newLoggerAt(w, c.Format, levelOf(c)) }
+
+// newLoggerAt is newLogger with a level that may change.
+func newLoggerAt(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
-	if c.Format == "text" {
+	if format == "text" {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
 	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+// levelOf is the least level that is logged.
+func levelOf(c Log) slog.Level {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		return slog.LevelInfo
+	}
+	return level
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // Config is kitbridge.yaml, complete: every key has a value, given or default.
-// It is read once at start and never changes afterwards.
+// One that was read never changes; a reloader reads another.
 //
 // The struct tags are the schema: yaml is the key; secret adds a second key
 // <name>_file; enum, kind, min, max and zero limit the value; only names the

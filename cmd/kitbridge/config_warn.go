@@ -19,8 +19,6 @@ type unbuilt struct {
 func unbuiltKeys() []unbuilt {
 	return []unbuilt{
 		{key: "marketplace.keys.base"},
-		{key: "marketplace.keys.v1"},
-		{key: "marketplace.base_upstream"},
 		{key: "marketplace.purge_after"},
 		{key: "sso.profile", values: []string{"cas"}},
 		{key: "sso.hosts"},

@@ -7,11 +7,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/kitbridge/kitbridge/orgsync/push"
 )
 
 const (
@@ -26,6 +31,10 @@ const (
 
 const serveLong = `Run the bridge: take the marketplace's messages in, keep the sinks equal to them
 and sign people in, until SIGTERM or Ctrl-C.
+
+SIGHUP reads the configuration again; so does a change of it, within seconds. New
+keys of the marketplace, private keys, clock_skew and log.level take effect at
+once, the rest after a restart. If anything in it is wrong, all stays as it was.
 
 It stops in order: no new connections, requests under way finish, what is being
 delivered is recorded, the database is closed. What was acknowledged is never
@@ -47,23 +56,34 @@ func newServeCommand(p process) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			log := newLogger(p.stderr, cfg.Log)
-			for _, w := range warnings {
-				log.Warn("configuration", "at", fmt.Sprintf("%s:%d", w.File, w.Line), "key", w.Key, "warning", w.Text)
-			}
-			return serve(c.Context(), cfg, log)
+			level := new(slog.LevelVar)
+			level.Set(levelOf(cfg.Log))
+			log := newLoggerAt(p.stderr, cfg.Log.Format, level)
+			logWarnings(c.Context(), log, warnings)
+			hangups := make(chan os.Signal, 1) // from here on SIGHUP ends nothing
+			signal.Notify(hangups, syscall.SIGHUP)
+			defer signal.Stop(hangups)
+			return serve(c.Context(), cfg, log, func(b *bridge) {
+				r := newReloader(b.inForce, func() reading { return read(file, p.env) }, func(s push.Settings) { b.settings.Store(&s) }, level, log)
+				b.reload = func(ctx context.Context) {
+					ticker := time.NewTicker(lookEvery)
+					defer ticker.Stop()
+					r.run(ctx, hangups, ticker.C)
+				}
+			})
 		},
 	}
 	c.Flags().StringVar(&file, "config", configName, "the configuration file")
 	return c
 }
 
-// serve opens the bridge, listens and runs until ctx ends.
-func serve(ctx context.Context, cfg Config, log *slog.Logger) error {
+// serve opens the bridge, prepares it, listens and runs until ctx ends.
+func serve(ctx context.Context, cfg Config, log *slog.Logger, prepare func(*bridge)) error {
 	b, err := openBridge(ctx, cfg, log, nil)
 	if err != nil {
 		return err
 	}
+	prepare(b)
 	public, admin, err := listen(ctx, cfg)
 	if err != nil {
 		return errors.Join(err, b.close())
@@ -113,6 +133,9 @@ func (b *bridge) run(ctx context.Context, public, admin net.Listener) error {
 	start(func() error { return b.dispatcher.Run(background) })
 	start(func() error { return b.store.Run(background) })
 	start(func() error { b.tend(background); return nil })
+	if b.reload != nil {
+		start(func() error { b.reload(background); return nil })
+	}
 	<-ctx.Done()
 	b.log.InfoContext(ctx, "stopping")
 	// 1. No new connections; requests under way finish.
