@@ -249,26 +249,7 @@ func revealAll(secrets []Secret) []string {
 
 // status reads the counts for the API.
 func (b *bridge) status(ctx context.Context) (console.Status, error) {
-	counts, err := b.store.Status(ctx)
-	if err != nil {
-		return console.Status{}, err
-	}
-	j := counts.Journal
-	out := console.Status{Journal: console.JournalStatus{
-		Accepted: j.Accepted(), Applied: j[orgsync.Applied], Stale: j[orgsync.Stale],
-		Parked: j[orgsync.Parked], Held: j[orgsync.Held], Refused: j[orgsync.Refused],
-	}}
-	for _, s := range counts.Sinks {
-		out.Sinks = append(out.Sinks, console.SinkStatus{
-			Name: s.Name, Pending: s.Pending, Dead: s.Dead, OldestPendingSeconds: s.Oldest.Seconds(),
-		})
-	}
-	for _, t := range counts.Tenants {
-		out.Tenants = append(out.Tenants, console.TenantStatus{
-			TenantID: string(t.ID), Name: t.Name, Users: t.Users, Departments: t.Departments, Parked: t.Parked, Held: t.Held,
-		})
-	}
-	return out, nil
+	return readStatus(ctx, b.store)
 }
 
 // degraded lists the sinks that do not answer.

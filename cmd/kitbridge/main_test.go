@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 			}
 			fmt.Printf("%+v\ntoken has %d characters\n", cfg, len(cfg.Admin.Token.Reveal()))
 		},
+		"preparedb": prepareDatabase,
 	})
 }
 

@@ -65,11 +65,21 @@ func newRootCommand(p process) *cobra.Command {
 	})
 	root.AddGroup(
 		&cobra.Group{ID: firstSteps, Title: "First steps:"},
+		&cobra.Group{ID: operating, Title: "Operating a bridge:"},
 	)
 	root.AddCommand(
 		newDemoCommand(p),
+		newExplainCommand(p),
+		newExportCommand(p),
+		newHeldCommand(p),
+		newImportCommand(p),
 		newInitCommand(p),
+		newMigrateCommand(p),
 		newServeCommand(p),
+		newSessionsCommand(p),
+		newSimulateCommand(p),
+		newSQLCommand(p),
+		newStatusCommand(p),
 		newVersionCommand(p),
 	)
 	root.Example = examplesOf(root, firstSteps)
