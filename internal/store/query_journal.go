@@ -12,12 +12,11 @@ import (
 )
 
 const (
-	journalColumns = `j.id, c.tenant, j.kind, j.digest, CASE WHEN j.body IS NULL THEN 0 ELSE 1 END, j.signed_at, j.received_at,
+	journalColumns = `j.id, (SELECT tenant FROM scope WHERE id = j.scope), j.kind, j.digest, CASE WHEN j.body IS NULL THEN 0 ELSE 1 END, j.signed_at, j.received_at,
 	j.candidate, j.refusal, j.answer, j.applied, j.stale, j.parked, j.held, j.refused`
-	journalItems = "SELECT " + journalColumns + ` FROM journal j JOIN scope c ON c.id = j.scope
-	WHERE j.id < ? AND c.realm = 0 ORDER BY j.id DESC LIMIT ?`
-	journalItemsOf = "SELECT " + journalColumns + ` FROM journal j JOIN scope c ON c.id = j.scope
-	WHERE j.id < ? AND j.scope = ? ORDER BY j.id DESC LIMIT ?`
+	journalItems = "SELECT " + journalColumns + ` FROM journal j
+	WHERE j.id < ? AND (SELECT realm FROM scope WHERE id = j.scope) = 0 ORDER BY j.id DESC LIMIT ?`
+	journalItemsOf = "SELECT " + journalColumns + " FROM journal j WHERE j.id < ? AND j.scope = ? ORDER BY j.id DESC LIMIT ?"
 )
 
 // JournalItem is one push as the journal has it, without its body.

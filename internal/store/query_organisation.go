@@ -9,16 +9,15 @@ import (
 	"github.com/kitbridge/kitbridge/orgsync"
 )
 
-// Scalar subqueries, so that the rows are read in the order of their keys and only as
-// many as are wanted.
-const (
-	departmentItems = `SELECT d.scope, (SELECT tenant FROM scope WHERE id = d.scope), d.code, d.name, d.parent, d.placed, d.reason, d.journal
-	FROM department d WHERE d.scope >= ? AND d.scope <= ? AND (d.scope, d.code) > (?, ?) AND d.live = 1
-	AND (SELECT realm FROM scope WHERE id = d.scope) = 0 ORDER BY d.scope, d.code LIMIT ?`
-	userItems = `SELECT u.scope, (SELECT tenant FROM scope WHERE id = u.scope), u.user_name, u.status, u.data
-	FROM user_state u WHERE u.scope >= ? AND u.scope <= ? AND (u.scope, u.user_name) > (?, ?) AND u.status <> ?
-	AND (SELECT realm FROM scope WHERE id = u.scope) = 0 ORDER BY u.scope, u.user_name LIMIT ?`
-)
+func departmentItems(where string) string {
+	return `SELECT r.scope, (SELECT tenant FROM scope WHERE id = r.scope), r.code, r.name, r.parent, r.placed, r.reason, r.journal
+	FROM department r WHERE ` + where + ` AND r.live = 1 ORDER BY r.scope, r.code LIMIT ?`
+}
+
+func userItems(where string) string {
+	return `SELECT r.scope, (SELECT tenant FROM scope WHERE id = r.scope), r.user_name, r.status, r.data
+	FROM user_state r WHERE ` + where + ` AND r.status <> ? ORDER BY r.scope, r.user_name LIMIT ?`
+}
 
 // DepartmentItem is a live department in a list.
 type DepartmentItem struct {
@@ -47,7 +46,7 @@ func (s *Store) ListDepartments(ctx context.Context, p Page) (List[DepartmentIte
 		d.Name, d.Parent, d.Parked = brief(d.Name), orgsync.OrgCode(brief(string(d.Parent))), !placed
 		r.at.texts[0] = string(d.Code)
 		return r, err
-	}, departmentItems, w.lo, w.hi, w.after.numbers[0], w.after.texts[0], w.limit+1)
+	}, departmentItems(w.where("code")), w.scope(), w.after.texts[0], w.limit+1)
 	if err != nil {
 		return List[DepartmentItem]{}, fmt.Errorf("list departments: %w", err)
 	}
@@ -123,7 +122,7 @@ func (s *Store) ListUsers(ctx context.Context, p Page) (List[UserItem], error) {
 		r.at.texts[0] = string(u.Name)
 		r.item.UserProjection = projectionOf(u)
 		return r, err
-	}, userItems, w.lo, w.hi, w.after.numbers[0], w.after.texts[0], orgsync.StatusAbsent, w.limit+1)
+	}, userItems(w.where("user_name")), w.scope(), w.after.texts[0], orgsync.StatusAbsent, w.limit+1)
 	if err != nil {
 		return List[UserItem]{}, fmt.Errorf("list users: %w", err)
 	}

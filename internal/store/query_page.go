@@ -110,6 +110,24 @@ func (s *Store) window(ctx context.Context, list string, p Page) (window, error)
 	return w, nil
 }
 
+// where is the condition for the rows r of the window in a table whose key is the scope
+// and one more column. Its parameters are scope() and the text of the place. What the
+// rows are joined with must stand in scalar subqueries: then they are read in the order
+// of their keys, and only as many as are wanted.
+func (w window) where(key string) string {
+	if w.tenant != "" {
+		return "r.scope = ? AND r." + key + " > ?"
+	}
+	return "(r.scope, r." + key + ") > (?, ?) AND (SELECT realm FROM scope WHERE id = r.scope) = 0"
+}
+
+func (w window) scope() int64 {
+	if w.tenant != "" {
+		return w.lo
+	}
+	return w.after.numbers[0]
+}
+
 // row is an item with its place in the list.
 type row[T any] struct {
 	item T

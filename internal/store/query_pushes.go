@@ -19,7 +19,7 @@ const (
 	searchPage = 5
 )
 
-const selectBodies = "SELECT " + journalColumns + `, j.nonce, j.body FROM journal j JOIN scope c ON c.id = j.scope
+const selectBodies = "SELECT " + journalColumns + `, j.nonce, j.body FROM journal j
 	WHERE j.id < ? AND j.scope = ? AND j.kind = ? AND j.body IS NOT NULL ORDER BY j.id DESC LIMIT ?`
 
 // ExplainedPush is a push that names a user, with what it says of them.

@@ -10,9 +10,6 @@ import (
 )
 
 const (
-	parkedItems = `SELECT p.scope, (SELECT tenant FROM scope WHERE id = p.scope), p.id, p.kind, p.item, p.instance, p.reason, p.journal
-	FROM parked p WHERE p.scope >= ? AND p.scope <= ? AND (p.scope, p.id) > (?, ?)
-	AND (SELECT realm FROM scope WHERE id = p.scope) = 0 ORDER BY p.scope, p.id LIMIT ?`
 	// A message counts as many changes as its push did.
 	waitingItems = `SELECT d.scope, c.tenant, d.journal, d.wait, d.due, d.reason, j.kind, j.received_at, j.signed_at,
 	j.applied + j.stale + j.parked + j.held + j.refused
@@ -22,6 +19,11 @@ const (
 	selectWaitingScope = `SELECT c.realm, c.tenant FROM deferred d JOIN scope c ON c.id = d.scope
 	WHERE d.journal = ? AND d.rejected = 0`
 )
+
+func parkedItems(where string) string {
+	return `SELECT r.scope, (SELECT tenant FROM scope WHERE id = r.scope), r.id, r.kind, r.item, r.instance, r.reason, r.journal
+	FROM parked r WHERE ` + where + ` ORDER BY r.scope, r.id LIMIT ?`
+}
 
 // ParkedItem is what was accepted and is not placeable yet: a change, or a whole message
 // that is dated in the future.
@@ -52,7 +54,7 @@ func (s *Store) ListParked(ctx context.Context, p Page) (List[ParkedItem], error
 	}
 	var found []row[ParkedItem]
 	if w.after.numbers[0] == 0 { // the part of messages is not over
-		messages, err := s.waiting(ctx, w, w.after.numbers[1], true)
+		messages, err := s.waiting(ctx, w, w.after.numbers[1], fromFuture)
 		if err != nil {
 			return List[ParkedItem]{}, fmt.Errorf("list messages from the future: %w", err)
 		}
@@ -82,7 +84,7 @@ func (s *Store) parkedChanges(ctx context.Context, w window, limit int) ([]row[P
 		err = rows.Scan(&r.at.numbers[0], &i.Tenant, &r.at.texts[0], &kind, blob(&i.Key), blob(&i.Instance), &i.Reason, &i.Journal)
 		i.Kind, i.Key, i.Instance, i.Changes = kind.String(), brief(i.Key), orgsync.InstanceID(brief(string(i.Instance))), 1
 		return r, err
-	}, parkedItems, w.lo, w.hi, w.after.numbers[0], w.after.texts[0], limit)
+	}, parkedItems(w.where("id")), w.scope(), w.after.texts[0], limit)
 }
 
 // HeldItem is a message that a person must decide about.
@@ -107,7 +109,7 @@ func (s *Store) ListHeld(ctx context.Context, p Page) (List[HeldItem], error) {
 	if err != nil {
 		return List[HeldItem]{}, fmt.Errorf("list held messages: %w", err)
 	}
-	found, err := s.waiting(ctx, w, w.after.numbers[0], false)
+	found, err := s.waiting(ctx, w, w.after.numbers[0], forPerson)
 	if err != nil {
 		return List[HeldItem]{}, fmt.Errorf("list held messages: %w", err)
 	}
@@ -124,8 +126,14 @@ type waitingMessage struct {
 	due  time.Time
 }
 
-// waiting reads the messages after a number that are from the future, or all others.
-func (s *Store) waiting(ctx context.Context, w window, after int64, future bool) ([]waitingMessage, error) {
+// What a message waits for, as the query says it.
+const (
+	forPerson  = 0
+	fromFuture = 1
+)
+
+// waiting reads the messages after a number that wait for the same.
+func (s *Store) waiting(ctx context.Context, w window, after, what int64) ([]waitingMessage, error) {
 	return collect(ctx, s.readers, func(rows *sql.Rows) (m waitingMessage, err error) {
 		var scope, due, received, signed int64
 		var wait orgsync.Wait
@@ -135,7 +143,7 @@ func (s *Store) waiting(ctx context.Context, w window, after int64, future bool)
 		i.Kind, i.Why, i.Reason = kind.String(), wait.String(), brief(i.Reason)
 		i.Received, i.Signed, m.due = timeOf(received), timeOf(signed), timeOf(due)
 		return m, err
-	}, waitingItems, w.lo, w.hi, after, orgsync.WaitFuture, future, w.limit+1)
+	}, waitingItems, w.lo, w.hi, after, orgsync.WaitFuture, what, w.limit+1)
 }
 
 // WaitingScope finds whose message waits under that number, held or from the future. It
