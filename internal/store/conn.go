@@ -8,16 +8,31 @@ import (
 	"sync"
 )
 
-// conn runs statements, each prepared once. Exec and query texts are constants, so the
-// cache is as large as the program is.
-type conn interface {
-	exec(ctx context.Context, query string, args ...any) (int64, error)
+// querier is what reads: a transaction, or a pool whose every statement sees the last
+// commit before it began.
+type querier interface {
 	query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// conn runs the statements of a transaction, each prepared once. Exec and query texts
+// are constants, so the cache is as large as the program is.
+type conn interface {
+	querier
+	exec(ctx context.Context, query string, args ...any) (int64, error)
+	// insert inserts rows whose values stand one after the other. Of two with one key
+	// the later one stays. after are the parameters of the tail.
+	insert(ctx context.Context, i insertion, values []any, after ...any) error
+}
+
+// transactor runs functions in transactions. fn may be run more than once. Once a
+// transaction has begun the caller's going away does not undo it.
+type transactor interface {
+	inTx(ctx context.Context, d durability, fn func(ctx context.Context, c conn) error) error
 }
 
 var errClosed = errors.New("the database is closed")
 
-// writer is the one connection that writes, so that transactions of this process wait
+// writer is the one connection to SQLite that writes, so that transactions of this process wait
 // in Go and not in the database's busy loop.
 type writer struct {
 	db    *sql.DB
@@ -53,7 +68,8 @@ func (w *writer) close() error {
 }
 
 // durable transactions are on the disk when they return. soft ones survive a crash of
-// the process, but a power loss may take back the last of them.
+// the process, but a power loss may take back the last of them; PostgreSQL makes them
+// durable too.
 type durability bool
 
 const (
@@ -61,12 +77,8 @@ const (
 	soft    durability = false
 )
 
-// inTx runs fn in one transaction. Once it has begun the caller's going away does not
-// undo it.
+// inTx implements [transactor].
 func (w *writer) inTx(ctx context.Context, d durability, fn func(ctx context.Context, c conn) error) (err error) {
-	if w == nil {
-		return errReading
-	}
 	select {
 	case <-w.token:
 	case <-w.over:
@@ -124,7 +136,7 @@ func (w *writer) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 	if s, ok := w.stmts[query]; ok {
 		return s, nil
 	}
-	s, err := w.conn.PrepareContext(ctx, query)
+	s, err := w.conn.PrepareContext(ctx, sqliteText(query))
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +164,11 @@ func (w *writer) query(ctx context.Context, query string, args ...any) (*sql.Row
 	return s.QueryContext(ctx, args...)
 }
 
-// reader is the pool that reads. Each statement sees the last commit before it began.
+func (w *writer) insert(ctx context.Context, i insertion, values []any, after ...any) error {
+	return insertInChunks(ctx, w, i, values, after)
+}
+
+// reader is the pool of SQLite that reads.
 type reader struct {
 	db *sql.DB
 	mu sync.RWMutex
@@ -185,7 +201,7 @@ func (r *reader) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 		return s, nil
 	}
 	// Not the caller's context: the statement outlives the call.
-	s, err := r.db.PrepareContext(context.WithoutCancel(ctx), query) //nolint:sqlclosecheck // kept until close
+	s, err := r.db.PrepareContext(context.WithoutCancel(ctx), sqliteText(query)) //nolint:sqlclosecheck // kept until close
 	if err != nil {
 		return nil, err
 	}
@@ -199,20 +215,6 @@ func (r *reader) query(ctx context.Context, query string, args ...any) (*sql.Row
 		return nil, err
 	}
 	return s.QueryContext(ctx, args...)
-}
-
-// row scans the one row of a query, or returns sql.ErrNoRows.
-func (r *reader) row(ctx context.Context, query string, args []any, into ...any) error {
-	s, err := r.stmt(ctx, query) //nolint:sqlclosecheck // kept until close
-	if err != nil {
-		return err
-	}
-	return s.QueryRowContext(ctx, args...).Scan(into...)
-}
-
-// querier is what reads: a transaction or the pool.
-type querier interface {
-	query(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
 // collect runs a query and scans its rows.
@@ -230,5 +232,5 @@ func collect[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, err
 		}
 		found = append(found, item)
 	}
-	return found, rows.Err()
+	return found, unavailable(rows.Err())
 }

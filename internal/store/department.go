@@ -20,8 +20,9 @@ const (
 
 func insertAssertions() insertion {
 	return insertion{
-		head:    "INSERT INTO assertion (scope, code, instance, version, name, parent, journal) VALUES",
-		columns: 7,
+		head:    "INSERT INTO assertion (scope, code, instance, version, name, parent, journal)",
+		columns: []columnType{numbers, texts, texts, blobs, texts, texts, numbers},
+		key:     3,
 		tail: "ON CONFLICT (scope, code, instance) DO UPDATE SET version = excluded.version, name = excluded.name," +
 			" parent = excluded.parent, journal = excluded.journal",
 	}
@@ -29,8 +30,9 @@ func insertAssertions() insertion {
 
 func insertDepartments() insertion {
 	return insertion{
-		head:    "INSERT INTO department (scope, code, denied, live, name, parent, journal, placed, reason) VALUES",
-		columns: 9,
+		head:    "INSERT INTO department (scope, code, denied, live, name, parent, journal, placed, reason)",
+		columns: []columnType{numbers, texts, blobs, numbers, texts, texts, numbers, numbers, texts},
+		key:     2,
 		tail: "ON CONFLICT (scope, code) DO UPDATE SET denied = excluded.denied, live = excluded.live, name = excluded.name," +
 			" parent = excluded.parent, journal = excluded.journal, placed = excluded.placed, reason = excluded.reason",
 	}
@@ -59,7 +61,7 @@ func (tx *tx) PutAssertions(as []orgsync.Assertion) error {
 	for _, a := range as {
 		values = append(values, tx.id, string(a.Code), string(a.Instance), bytesOf(a.Version), a.Name, string(a.Parent), int64(a.Journal))
 	}
-	if err := insertAssertions().run(tx.ctx, tx.c, values); err != nil {
+	if err := tx.c.insert(tx.ctx, insertAssertions(), values); err != nil {
 		return fmt.Errorf("write assertions: %w", err)
 	}
 	return nil
@@ -91,7 +93,7 @@ func (tx *tx) PutDepartments(ds []orgsync.Department) error {
 		values = append(values, tx.id, string(d.Code), bytesOf(d.Denied), d.Live, d.Name, string(d.Parent), int64(d.Journal),
 			d.Placed, d.Reason)
 	}
-	if err := insertDepartments().run(tx.ctx, tx.c, values); err != nil {
+	if err := tx.c.insert(tx.ctx, insertDepartments(), values); err != nil {
 		return fmt.Errorf("write departments: %w", err)
 	}
 	return nil

@@ -36,11 +36,13 @@ const (
 func insertDirty() insertion {
 	return insertion{
 		head: `INSERT INTO dirty (lane, kind, item, urgency, next_try, revision, attempts, since, reason)
-		SELECT l.id, k.column1, k.column2, k.column3, 0, 1, 0, k.column4, '' FROM lane l CROSS JOIN (VALUES`,
-		columns: 4,
+		SELECT l.id, k.column1, k.column2, k.column3, 0, 1, 0, k.column4, '' FROM lane l CROSS JOIN (`,
+		columns: []columnType{numbers, texts, numbers, numbers},
+		key:     2,
 		tail: `) k WHERE l.scope = ? ON CONFLICT (lane, kind, item) DO UPDATE SET
-		urgency = min(urgency, excluded.urgency), next_try = 0, revision = revision + 1, attempts = 0,
-		since = CASE next_try WHEN ? THEN excluded.since ELSE since END, reason = ''`,
+		urgency = CASE WHEN dirty.urgency < excluded.urgency THEN dirty.urgency ELSE excluded.urgency END,
+		next_try = 0, revision = dirty.revision + 1, attempts = 0,
+		since = CASE dirty.next_try WHEN ? THEN excluded.since ELSE dirty.since END, reason = ''`,
 	}
 }
 
@@ -48,23 +50,47 @@ func (tx *tx) MarkDirty(keys []orgsync.DirtyKey) error {
 	if tx.scope.Realm != orgsync.Production || len(keys) == 0 {
 		return nil
 	}
+	if err := hold(tx.ctx, tx.c, shareGuard, sinksGuard); err != nil {
+		return fmt.Errorf("hold the sinks: %w", err)
+	}
 	if _, err := tx.c.exec(tx.ctx, openLanes, tx.id); err != nil {
 		return fmt.Errorf("open lanes: %w", err)
 	}
 	since := tx.s.now().UnixMilli()
 	values := make([]any, 0, len(keys)*4)
-	for _, k := range keys {
+	for _, k := range mostUrgent(keys) {
 		values = append(values, int64(k.Kind), k.ID, int64(k.Urgency), since)
 	}
-	if err := insertDirty().run(tx.ctx, tx.c, values, tx.id, int64(never)); err != nil {
+	if err := tx.c.insert(tx.ctx, insertDirty(), values, tx.id, int64(never)); err != nil {
 		return fmt.Errorf("mark dirty: %w", err)
 	}
 	return nil
 }
 
+// mostUrgent leaves of each key the most urgent mention.
+func mostUrgent(keys []orgsync.DirtyKey) []orgsync.DirtyKey {
+	at := make(map[orgsync.Key]int, len(keys))
+	once := make([]orgsync.DirtyKey, 0, len(keys))
+	for _, k := range keys {
+		n, known := at[k.Key]
+		if !known {
+			at[k.Key] = len(once)
+			once = append(once, k)
+			continue
+		}
+		once[n].Urgency = min(once[n].Urgency, k.Urgency)
+	}
+	return once
+}
+
 // OpenSinks implements [orgsync.Lanes].
 func (s *Store) OpenSinks(ctx context.Context, names []string) error {
 	return s.writer.inTx(ctx, durable, func(ctx context.Context, c conn) error {
+		// From here on nobody makes anything dirty: what others have done is read, and
+		// what they do later sees the new sinks.
+		if err := hold(ctx, c, takeGuard, sinksGuard); err != nil {
+			return fmt.Errorf("hold the sinks: %w", err)
+		}
 		have, err := collect(ctx, c, scanText, selectSinks)
 		if err != nil {
 			return fmt.Errorf("read sinks: %w", err)

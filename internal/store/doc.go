@@ -10,9 +10,9 @@
 //
 // # Flow
 //
-//	Update ─▶ writer: BEGIN IMMEDIATE … COMMIT, on the disk before it returns
-//	Claim, Renew, Finish, TouchSession ─▶ writer, atomic but not awaited by the disk:
-//	         what a power loss takes back is done again
+//	Update ─▶ a transaction, on the disk before it returns
+//	Claim, Renew, Finish, TouchSession ─▶ a transaction, atomic but not awaited by the
+//	         disk of SQLite: what a power loss takes back is done again
 //	View, Decide, Tenant, Account, Status ─▶ readers, each as of its last commit
 //
 // # SQLite
@@ -21,6 +21,17 @@
 // a pool that reads. Several processes on one machine may open the same file, and wait
 // for each other; a file on a network file system is not supported
 // (https://sqlite.org/wal.html, "all processes must be on the same host").
+//
+// # PostgreSQL
+//
+// Any number of processes share one database. A transaction holds the row of its scope,
+// so the statements about one tenant stand in line and those about another do not wait.
+// Isolation is READ COMMITTED; what concerns all tenants, the list of sinks and the ring,
+// has a row of its own that is held in the same way. Lanes are leased row by row, and
+// found by polling. There is no lock of a session, no advisory lock and no LISTEN, so a
+// pooler may stand between, and a distributed database that speaks the protocol will do.
+// Everything is read from the primary. The statements are those of SQLite, translated
+// where the two differ (dialect.go).
 //
 // # What it does not do
 //

@@ -26,15 +26,18 @@ const (
 // has sealed could not be read. It remembers the keys of the ring.
 func (s *Store) checkKeys(ctx context.Context) error {
 	return s.writer.inTx(ctx, durable, func(ctx context.Context, c conn) error {
+		// Of two processes with different rings on a new database one must find the
+		// other's keys.
+		if err := hold(ctx, c, takeGuard, keysGuard); err != nil {
+			return err
+		}
 		known, err := collect(ctx, c, scanText, selectRingKeys)
 		if err != nil {
 			return err
 		}
 		ring := s.keys.Fingerprints()
-		for _, print := range known {
-			if !slices.Contains(ring, print) {
-				return fmt.Errorf("%w: it was sealed with key %s, which the key file lacks", ErrKeys, print)
-			}
+		if err := lacksNone(ring, known); err != nil {
+			return err
 		}
 		for _, print := range ring {
 			if slices.Contains(known, print) {
@@ -46,6 +49,16 @@ func (s *Store) checkKeys(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// lacksNone is an ErrKeys if a key that is known to the database is not in the ring.
+func lacksNone(ring, known []string) error {
+	for _, print := range known {
+		if !slices.Contains(ring, print) {
+			return fmt.Errorf("%w: it was sealed with key %s, which the key file lacks", ErrKeys, print)
+		}
+	}
+	return nil
 }
 
 // dataKey returns the key that seals the bodies of the transaction's scope, and makes

@@ -20,13 +20,14 @@ const (
 	selectDueLane = `SELECT l.id, c.tenant FROM lane l
 	JOIN sink s ON s.id = l.sink AND s.name = ? JOIN scope c ON c.id = l.scope
 	WHERE l.due <= ? AND l.lease_until <= ? ORDER BY l.lease, c.tenant LIMIT 1`
+	takeDueLane   = selectDueLane + lockLane + skipLocked // another process has the locked ones
 	selectDueKeys = `SELECT kind, item, revision, attempts FROM dirty WHERE lane = ? AND next_try <= ?
 	ORDER BY urgency, next_try, kind, item LIMIT ?`
 	nextLease   = "UPDATE sequence SET value = value + 1 WHERE name = 'lease' RETURNING value"
 	takeLease   = "UPDATE lane SET lease = ?, lease_until = ? WHERE id = ?"
 	selectLease = `SELECT l.id, c.tenant FROM lane l
 	JOIN sink s ON s.id = l.sink AND s.name = ? JOIN scope c ON c.id = l.scope AND c.realm = 0 AND c.tenant = ?
-	WHERE l.lease = ? AND l.lease_until > 0`
+	WHERE l.lease = ? AND l.lease_until > 0` + lockLane
 	renewLease = "UPDATE lane SET lease_until = ? WHERE id = ?"
 	deleteKey  = "DELETE FROM dirty WHERE lane = ? AND kind = ? AND item = ? AND revision = ?"
 	failKey    = `UPDATE dirty SET attempts = attempts + 1, next_try = ?, reason = ?
@@ -36,7 +37,7 @@ const (
 	SELECT d.next_try FROM dirty d WHERE d.lane = lane.id AND d.urgency = u.n ORDER BY d.next_try LIMIT 1))
 	FROM (SELECT 0 AS n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4) u), ?)
 	WHERE id = ?`
-	selectWarned  = "SELECT EXISTS (SELECT 1 FROM warning WHERE lane = ?)"
+	selectWarned  = "SELECT COUNT(*) FROM (SELECT 1 FROM warning WHERE lane = ? LIMIT 1) w"
 	deleteWarning = "DELETE FROM warning WHERE lane = ? AND kind = ? AND item = ?"
 	upsertWarning = `INSERT INTO warning (lane, kind, item, text) VALUES (?, ?, ?, ?)
 	ON CONFLICT (lane, kind, item) DO UPDATE SET text = excluded.text`
@@ -61,7 +62,7 @@ func (s *Store) Claim(ctx context.Context, sink string, now, until time.Time, li
 	lane := orgsync.Lane{Sink: sink}
 	err := s.writer.inTx(ctx, soft, func(ctx context.Context, c conn) error {
 		for {
-			row, err := one(collect(ctx, c, scanLane, selectDueLane, sink, now.UnixMilli(), now.UnixMilli()))
+			row, err := one(collect(ctx, c, scanLane, takeDueLane, sink, now.UnixMilli(), now.UnixMilli()))
 			if err != nil {
 				return err
 			}

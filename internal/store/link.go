@@ -12,13 +12,13 @@ import (
 
 const (
 	selectBridge = "SELECT id FROM bridge"
-	inIDs        = " (kind, name) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))"
+	inIDs        = " (kind, name) IN (SELECT value ->> 0, value ->> 1 FROM " + eachValue + ")"
 	ofSink       = " WHERE sink = ? AND scope = (SELECT id FROM scope WHERE realm = 0 AND tenant = ?) AND"
 	selectLinks  = "SELECT kind, name, uuid, dn FROM link" + ofSink + inIDs
 	deleteLinks  = "DELETE FROM link" + ofSink + inIDs
 	upsertLinks  = `INSERT INTO link (sink, scope, kind, name, uuid, dn)
 	SELECT ?, c.id, j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3
-	FROM json_each(?) j JOIN scope c ON c.realm = 0 AND c.tenant = ?
+	FROM ` + eachValue + ` j JOIN scope c ON c.realm = 0 AND c.tenant = ?
 	WHERE true
 	ON CONFLICT (sink, scope, kind, name) DO UPDATE SET uuid = excluded.uuid, dn = excluded.dn`
 )

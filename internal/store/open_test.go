@@ -3,7 +3,6 @@ package store_test
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -67,19 +66,6 @@ func closeStore(t *testing.T, s *store.Store) {
 	t.Helper()
 	if err := s.Close(); err != nil {
 		t.Fatalf("Close = %v", err)
-	}
-}
-
-// change writes behind the store's back.
-func change(t *testing.T, cfg store.Config, text string) {
-	t.Helper()
-	db, err := sql.Open("sqlite", fileURL(cfg))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
-	if _, err := db.ExecContext(t.Context(), text); err != nil {
-		t.Fatalf("%s: %v", text, err)
 	}
 }
 

@@ -15,8 +15,9 @@ const (
 
 func insertParked() insertion {
 	return insertion{
-		head:    "INSERT INTO parked (scope, id, journal, version, kind, item, instance, reason) VALUES",
-		columns: 8,
+		head:    "INSERT INTO parked (scope, id, journal, version, kind, item, instance, reason)",
+		columns: []columnType{numbers, texts, numbers, blobs, numbers, blobs, blobs, texts},
+		key:     2,
 		tail: "ON CONFLICT (scope, id) DO UPDATE SET journal = excluded.journal, version = excluded.version," +
 			" kind = excluded.kind, item = excluded.item, instance = excluded.instance, reason = excluded.reason",
 	}
@@ -48,7 +49,7 @@ func (tx *tx) Park(changes []orgsync.ParkedChange) error {
 		values = append(values, tx.id, c.ID, int64(c.Journal), bytesOf(c.Version), int64(c.Kind), bytesOf(c.Key),
 			bytesOf(c.Instance), c.Reason)
 	}
-	if err := insertParked().run(tx.ctx, tx.c, values); err != nil {
+	if err := tx.c.insert(tx.ctx, insertParked(), values); err != nil {
 		return fmt.Errorf("park changes: %w", err)
 	}
 	return nil

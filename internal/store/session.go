@@ -24,7 +24,7 @@ const (
 	deleteSession = "DELETE FROM session WHERE id = ?"
 	deleteUsers   = "DELETE FROM session WHERE scope IN (SELECT id FROM scope WHERE tenant = ?) AND user_name = ?"
 	deleteExpired = "DELETE FROM session WHERE expires <= ? OR touched + idle <= ?"
-	selectLive    = `SELECT 0, s.app, s.user_name, '', s.data, NULL, s.expires, s.touched FROM session s
+	selectLive    = `SELECT 0, s.app, s.user_name, '', s.data, s.id, s.expires, s.touched FROM session s
 	WHERE s.id = ? AND s.expires > ? AND s.touched + s.idle > ?
 	UNION ALL SELECT 1, c.tenant, t.code, t.name, NULL, NULL, t.active, c.realm
 	FROM session s JOIN scope c ON c.id = s.scope JOIN tenant t ON t.scope = s.scope WHERE s.id = ?

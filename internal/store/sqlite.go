@@ -39,7 +39,7 @@ func sqlitePath(text string) (string, error) {
 	path, ok := strings.CutPrefix(text, "sqlite:")
 	if !ok {
 		scheme, _, _ := strings.Cut(text, ":")
-		return "", fmt.Errorf("database: %s: is not supported, want sqlite:PATH", scheme)
+		return "", fmt.Errorf("database: %s: is not supported, want sqlite:PATH or postgres://…", scheme)
 	}
 	if rest, ok := strings.CutPrefix(path, "//"); ok {
 		path = rest
@@ -48,23 +48,6 @@ func sqlitePath(text string) (string, error) {
 		return "", fmt.Errorf("database: %q names no file", text)
 	}
 	return filepath.Abs(path)
-}
-
-// IsNew says whether the database has yet to be created. What seals it may be created
-// together with it, and only then: with another key an old one could not be read.
-func IsNew(databaseURL string) (bool, error) {
-	path, err := sqlitePath(databaseURL)
-	if err != nil {
-		return false, err
-	}
-	info, err := os.Stat(path)
-	switch {
-	case os.IsNotExist(err):
-		return true, nil
-	case err != nil:
-		return false, fmt.Errorf("database: %w", err)
-	}
-	return info.Size() == 0, nil
 }
 
 // createPrivate makes the file before SQLite does: it holds personal data, and the log

@@ -25,7 +25,8 @@ type Keys interface {
 
 // Config says which database to open and how.
 type Config struct {
-	// URL is "sqlite:" and a path. Required.
+	// URL is "sqlite:" and a path, or "postgres://" and the rest of a connection URI
+	// (PostgreSQL documentation, section 34.1.1.2). Required.
 	URL string
 	// Migrate allows Open to bring an older schema up to date. Without it an older
 	// schema is an ErrSchema.
@@ -51,9 +52,10 @@ var (
 
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
-	writer  *writer
-	readers *reader
-	upkeep  *sql.DB
+	writer  transactor
+	readers querier
+	upkeep  *sql.DB        // of SQLite only
+	parts   []func() error // what Close closes, in this order
 	keys    Keys
 	app     sso.AppID
 	now     func() time.Time
@@ -70,65 +72,100 @@ var (
 )
 
 // Open opens the database, creates it if there is none, and checks that its schema and
-// its keys fit. The error may be an ErrSchema or an ErrKeys.
+// its keys fit. A PostgreSQL database must be there, but may be empty. The error may be an
+// ErrSchema, an ErrKeys or an orgsync.ErrUnavailable.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	if cfg.Keys == nil || cfg.Now == nil || cfg.Logger == nil {
-		return nil, errors.New("store: Keys, Now and Logger are required")
-	}
-	path, err := sqlitePath(cfg.URL)
+	s, err := newStore(cfg)
 	if err != nil {
 		return nil, err
 	}
-	if err := createPrivate(path); err != nil {
+	a, err := parseAddress(cfg.URL)
+	if err != nil {
 		return nil, err
 	}
-	if err := migrateSQLite(ctx, path, cfg.Migrate); err != nil {
-		return nil, fmt.Errorf("database %s: %w", path, err)
-	}
-	s := &Store{keys: cfg.Keys, app: cfg.App, now: cfg.Now, logger: cfg.Logger}
-	if err := s.connect(ctx, path); err != nil {
-		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.Close())
-	}
-	if err := s.checkKeys(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("database %s: %w", path, err), s.Close())
+	if err := s.open(ctx, a, cfg.Migrate); err != nil {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", a.name, err), s.Close())
 	}
 	return s, nil
 }
 
-func (s *Store) connect(ctx context.Context, path string) error {
-	db, err := openSQLite(path, writing)
+func newStore(cfg Config) (*Store, error) {
+	if cfg.Keys == nil || cfg.Now == nil || cfg.Logger == nil {
+		return nil, errors.New("store: Keys, Now and Logger are required")
+	}
+	return &Store{keys: cfg.Keys, app: cfg.App, now: cfg.Now, logger: cfg.Logger}, nil
+}
+
+func (s *Store) open(ctx context.Context, a address, mayMigrate bool) error {
+	connect, migrate := s.connectSQLite, migrateSQLite
+	if a.server != nil {
+		connect, migrate = s.connectPostgres, s.migratePostgres
+	}
+	if err := migrate(ctx, a, mayMigrate); err != nil {
+		return err
+	}
+	if err := connect(ctx, a); err != nil {
+		return err
+	}
+	return s.checkKeys(ctx)
+}
+
+func (s *Store) connectSQLite(ctx context.Context, a address) error {
+	db, err := openSQLite(a.path, writing)
 	if err != nil {
 		return err
 	}
-	if s.writer, err = newWriter(ctx, db); err != nil {
+	w, err := newWriter(ctx, db)
+	if err != nil {
 		return err
 	}
-	if db, err = openSQLite(path, reading); err != nil {
+	s.writer, s.parts = w, append(s.parts, w.close)
+	if err := s.readSQLite(a); err != nil {
 		return err
 	}
-	s.readers = newReader(db)
-	s.upkeep, err = openSQLite(path, upkeeping)
-	return err
+	if s.upkeep, err = openSQLite(a.path, upkeeping); err != nil {
+		return err
+	}
+	s.parts = append([]func() error{s.upkeep.Close}, s.parts...)
+	return nil
+}
+
+// readSQLite opens what reads. It is closed before what writes, which moves the log into
+// the file.
+func (s *Store) readSQLite(a address) error {
+	db, err := openSQLite(a.path, reading)
+	if err != nil {
+		return err
+	}
+	r := newReader(db)
+	s.readers, s.parts = r, append([]func() error{r.close}, s.parts...)
+	return nil
+}
+
+func (s *Store) connectPostgres(_ context.Context, a address) error {
+	w := openPostgres(a.server, writingConnections)
+	s.writer, s.parts = w, append(s.parts, w.close)
+	s.readPostgres(a)
+	return nil
+}
+
+func (s *Store) readPostgres(a address) {
+	r := openPostgres(a.server, readingConnections)
+	s.readers, s.parts = r, append(s.parts, r.close)
 }
 
 // Close waits for the transaction that is under way and closes the database. Later calls
 // fail; closing it again does nothing.
 func (s *Store) Close() error {
-	var errs []error
-	if s.upkeep != nil {
-		errs = append(errs, s.upkeep.Close())
-	}
-	if s.readers != nil {
-		errs = append(errs, s.readers.close())
-	}
-	if s.writer != nil {
-		errs = append(errs, s.writer.close())
+	errs := make([]error, 0, len(s.parts))
+	for _, closePart := range s.parts {
+		errs = append(errs, closePart())
 	}
 	return errors.Join(errs...)
 }
 
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
-	var one int
-	return s.readers.row(ctx, "SELECT 1", nil, &one)
+	_, err := collect(ctx, s.readers, scanNumber, "SELECT 1")
+	return err
 }

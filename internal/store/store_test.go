@@ -23,13 +23,14 @@ func newRing(t testing.TB) *keyring.Ring {
 	return ring
 }
 
-// config is one for a new database.
+// config is one for a new database: of PostgreSQL below TestPostgreSQL, else of SQLite.
 func config(t testing.TB) store.Config {
 	t.Helper()
-	return store.Config{
-		URL:     "sqlite:" + filepath.Join(t.TempDir(), "kit bridge%41?#.db"),
-		Migrate: true, Keys: newRing(t), Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+	address := "sqlite:" + filepath.Join(t.TempDir(), "kit bridge%41?#.db")
+	if strings.HasPrefix(t.Name(), "TestPostgreSQL/") || strings.HasPrefix(t.Name(), "BenchmarkPostgreSQL/") {
+		address = newSchema(t)
 	}
+	return store.Config{URL: address, Migrate: true, Keys: newRing(t), Now: time.Now, Logger: slog.New(slog.DiscardHandler)}
 }
 
 // open opens the database until the end of the test.
@@ -55,17 +56,31 @@ func TestStore(t *testing.T) {
 // query reads one value behind the store's back.
 func query(t testing.TB, cfg store.Config, text string, into any) {
 	t.Helper()
-	db, err := sql.Open("sqlite", fileURL(cfg))
+	behind(t, cfg, func(db *sql.DB) error { return db.QueryRowContext(t.Context(), text).Scan(into) })
+}
+
+// change writes behind the store's back.
+func change(t testing.TB, cfg store.Config, text string) {
+	t.Helper()
+	behind(t, cfg, func(db *sql.DB) error {
+		_, err := db.ExecContext(t.Context(), text)
+		return err
+	})
+}
+
+func behind(t testing.TB, cfg store.Config, do func(*sql.DB) error) {
+	t.Helper()
+	driver, address := "pgx", cfg.URL
+	if file, ok := strings.CutPrefix(cfg.URL, "sqlite:"); ok {
+		u := url.URL{Scheme: "file", OmitHost: true, Path: file}
+		driver, address = "sqlite", u.String()
+	}
+	db, err := sql.Open(driver, address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	if err := db.QueryRowContext(t.Context(), text).Scan(into); err != nil {
-		t.Fatalf("%s: %v", text, err)
+	if err := do(db); err != nil {
+		t.Fatalf("behind the store's back: %v", err)
 	}
-}
-
-func fileURL(cfg store.Config) string {
-	u := url.URL{Scheme: "file", OmitHost: true, Path: strings.TrimPrefix(cfg.URL, "sqlite:")}
-	return u.String()
 }

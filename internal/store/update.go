@@ -10,8 +10,24 @@ import (
 
 const (
 	selectScope = "SELECT id FROM scope WHERE realm = ? AND tenant = ?"
-	insertScope = "INSERT INTO scope (realm, tenant) VALUES (?, ?) RETURNING id"
+	holdScope   = selectScope + lockRow
+	insertScope = "INSERT INTO scope (realm, tenant) VALUES (?, ?) ON CONFLICT (realm, tenant) DO NOTHING RETURNING id"
 )
+
+// A guard is a row that transactions of several tenants hold against each other. SQLite
+// has none, as there is one transaction at a time.
+const (
+	shareGuard = "SELECT value FROM sequence WHERE name = ?" + lockShared
+	takeGuard  = "SELECT value FROM sequence WHERE name = ?" + lockRow
+	sinksGuard = "sinks" // shared by who makes dirty, taken by who opens sinks
+	keysGuard  = "keys"  // taken by who reads or adds keys of the ring
+)
+
+// hold locks a guard until the transaction ends.
+func hold(ctx context.Context, c conn, how, guard string) error {
+	_, err := collect(ctx, c, scanNumber, how, guard)
+	return err
+}
 
 // tx is one transaction on one scope.
 type tx struct {
@@ -22,7 +38,8 @@ type tx struct {
 	id    int64 // of the scope
 }
 
-// Update implements [orgsync.Store]. Transactions of all tenants stand in one line.
+// Update implements [orgsync.Store]. On SQLite transactions of all tenants stand in one
+// line, on PostgreSQL those of one tenant do.
 func (s *Store) Update(ctx context.Context, scope orgsync.Scope, fn func(orgsync.Tx) error) error {
 	return s.writer.inTx(ctx, durable, func(ctx context.Context, c conn) error {
 		t := &tx{s: s, ctx: ctx, c: c, scope: rowScope(scope)}
@@ -43,11 +60,18 @@ func rowScope(scope orgsync.Scope) orgsync.Scope {
 	return scope
 }
 
-// openScope returns the scope's number, and gives it one if it has none.
+// openScope returns the scope's number, and gives it one if it has none. The scope is
+// held against other transactions from here on.
 func openScope(ctx context.Context, c conn, scope orgsync.Scope) (int64, error) {
-	id, err := findScope(ctx, c, scope)
+	hold := func(query string) (int64, error) {
+		return one(collect(ctx, c, scanNumber, query, scope.Realm, string(scope.Tenant)))
+	}
+	id, err := hold(holdScope)
 	if errors.Is(err, orgsync.ErrNotFound) {
-		id, err = one(collect(ctx, c, scanNumber, insertScope, scope.Realm, string(scope.Tenant)))
+		id, err = hold(insertScope)
+	}
+	if errors.Is(err, orgsync.ErrNotFound) { // another process was faster
+		id, err = hold(holdScope)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("tenant: %w", err)

@@ -40,6 +40,9 @@ func (s *Store) Run(ctx context.Context) error {
 // checkpoint moves what is in the log into the file without making anybody wait
 // (PASSIVE, https://sqlite.org/c3ref/wal_checkpoint_v2.html).
 func (s *Store) checkpoint(ctx context.Context) error {
+	if s.upkeep == nil {
+		return nil // PostgreSQL does that by itself
+	}
 	var busy, frames, moved int
 	err := s.upkeep.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &frames, &moved)
 	if err != nil {

@@ -16,16 +16,18 @@ const (
 
 func insertGrants() insertion {
 	return insertion{
-		head:    "INSERT INTO user_grant (scope, user_name, instance, app, data) VALUES",
-		columns: 5,
+		head:    "INSERT INTO user_grant (scope, user_name, instance, app, data)",
+		columns: []columnType{numbers, texts, texts, texts, blobs},
+		key:     4,
 		tail:    "ON CONFLICT (scope, user_name, instance, app) DO UPDATE SET data = excluded.data",
 	}
 }
 
 func insertUsers() insertion {
 	return insertion{
-		head:    "INSERT INTO user_state (scope, user_name, status, org_code, data) VALUES",
-		columns: 5,
+		head:    "INSERT INTO user_state (scope, user_name, status, org_code, data)",
+		columns: []columnType{numbers, texts, numbers, texts, blobs},
+		key:     2,
 		tail: "ON CONFLICT (scope, user_name) DO UPDATE SET status = excluded.status, org_code = excluded.org_code," +
 			" data = excluded.data",
 	}
@@ -61,7 +63,7 @@ func (tx *tx) PutGrants(grants []orgsync.Grant) error {
 	for _, g := range grants {
 		values = append(values, tx.id, string(g.User), string(g.Instance), string(g.App), encodeGrant(g))
 	}
-	if err := insertGrants().run(tx.ctx, tx.c, values); err != nil {
+	if err := tx.c.insert(tx.ctx, insertGrants(), values); err != nil {
 		return fmt.Errorf("write grants: %w", err)
 	}
 	return nil
@@ -72,7 +74,7 @@ func (tx *tx) PutUsers(users []orgsync.User) error {
 	for _, u := range users {
 		values = append(values, tx.id, string(u.Name), int64(u.Status), u.Attributes.Value(orgsync.AttrOrgCode), encodeUser(u))
 	}
-	if err := insertUsers().run(tx.ctx, tx.c, values); err != nil {
+	if err := tx.c.insert(tx.ctx, insertUsers(), values); err != nil {
 		return fmt.Errorf("write users: %w", err)
 	}
 	return nil

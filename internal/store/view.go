@@ -30,7 +30,7 @@ const (
 
 // view reads one tenant of production.
 type view struct {
-	readers *reader
+	readers querier
 	tenant  orgsync.TenantID
 }
 
