@@ -117,9 +117,11 @@ func TestImport(t *testing.T) {
 	}
 
 	// A later import wins over an earlier one, a push over both.
-	w.imports(t, exitOK, "user_name,name\nlaowang,王二\n", "--tenant", "chenguang", "--apply")
-	if e := w.explained(t, "laowang@chenguang"); e.User.Name != "王二" {
-		t.Errorf("after a later import the name is %q", e.User.Name)
+	for _, name := range []string{"王二", "王五", "王六", "王七", "王八"} {
+		w.imports(t, exitOK, "user_name,name\nlaowang,"+name+"\n", "--tenant", "chenguang", "--apply")
+		if e := w.explained(t, "laowang@chenguang"); e.User.Name != name {
+			t.Errorf("after a later import the name is %q, want %q", e.User.Name, name)
+		}
 	}
 	push := b.AddUser(market.User{UserName: "laowang", Name: "王三", OrgCode: "10000", Role: "user"})
 	if err := w.send(t.Context(), push); err != nil {

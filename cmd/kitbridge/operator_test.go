@@ -13,6 +13,7 @@ import (
 
 	"github.com/kitbridge/kitbridge/internal/console"
 	"github.com/kitbridge/kitbridge/internal/market"
+	"github.com/kitbridge/kitbridge/internal/store"
 	"github.com/kitbridge/kitbridge/sso"
 )
 
@@ -30,7 +31,7 @@ func TestOperatorCommands(t *testing.T) {
 	}
 	t.Run("status", func(t *testing.T) { testStatus(t, w) })
 	t.Run("explain", func(t *testing.T) { testExplain(t, w, b) })
-	t.Run("export", func(t *testing.T) { testExport(t, w) })
+	t.Run("export", func(t *testing.T) { testExport(t, w, b) })
 	t.Run("held", func(t *testing.T) { testHeld(t, w, b) })
 }
 
@@ -231,7 +232,11 @@ func TestSessions(t *testing.T) {
 	w.command(t, exitFailed, "sessions", "list", "--tenant", "nobody")
 }
 
-func testExport(t *testing.T, w *world) {
+func testExport(t *testing.T, w *world, b *market.Buyer) {
+	// Below another, although its code comes first.
+	if err := w.send(t.Context(), b.AddDepartment(market.Department{Code: "00001", Name: "出纳组", Parent: "50000"})); err != nil {
+		t.Fatal(err)
+	}
 	for _, line := range strings.Split(strings.TrimSpace(w.command(t, exitOK, "export", "--format", "json")), "\n") {
 		var r record
 		if err := json.Unmarshal([]byte(line), &r); err != nil || r.Kind == "" || r.TenantID == "" {
@@ -240,8 +245,8 @@ func testExport(t *testing.T, w *world) {
 	}
 	text := w.command(t, exitOK, "export", "--format", "csv", "--tenant", "chenguang")
 	records, err := parseRecords("export.csv", []byte(text))
-	if err != nil || len(records) != 13+11+1 { // everybody but the one who was removed, and the newcomer
-		t.Errorf("export --format csv has %d records that can be imported, want 25: %v", len(records), err)
+	if err != nil || len(records) != 14+11+1 { // everybody but the one who was removed, and the newcomer
+		t.Errorf("export --format csv has %d records that can be imported, want 26: %v", len(records), err)
 	}
 	ldif := w.command(t, exitOK, "export", "--format", "ldif", "--base-dn", "dc=example,dc=org")
 	ldif = strings.ReplaceAll(ldif, "\n ", "") // unfolded
@@ -254,6 +259,15 @@ func testExport(t *testing.T, w *world) {
 	} {
 		if !strings.Contains(ldif, want) {
 			t.Errorf("export --format ldif lacks %q", want)
+		}
+	}
+	seen := map[string]bool{"dc=example,dc=org": true}
+	for line := range strings.Lines(ldif) {
+		if dn, ok := strings.CutPrefix(strings.TrimSpace(line), "dn: "); ok {
+			if _, above, _ := strings.Cut(dn, ","); !seen[above] {
+				t.Errorf("export --format ldif adds %s before what it stands below", dn)
+			}
+			seen[dn] = true
 		}
 	}
 	if strings.Count(ldif, "version: 1") != 1 {
@@ -283,5 +297,53 @@ func TestWithoutDatabase(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "kitbridge.db")); !os.IsNotExist(err) {
 		t.Errorf("a database was made: %v", err)
+	}
+}
+
+func TestEveryItem(t *testing.T) {
+	t.Parallel()
+	pages := map[string]store.List[int]{"": {Items: []int{1, 2}, Next: "a"}, "a": {Items: []int{3}, Next: "b"}, "b": {Items: []int{4}}}
+	list := func(_ context.Context, p store.Page) (store.List[int], error) {
+		if p.Tenant != "t" {
+			t.Errorf("a page of tenant %q is read, want t", p.Tenant)
+		}
+		return pages[p.After], nil
+	}
+	var got []int
+	enough := 9
+	do := func(n int) error {
+		if n == enough {
+			return errEnough
+		}
+		got = append(got, n)
+		return nil
+	}
+	if err := everyItem(t.Context(), list, "t", do); err != nil {
+		t.Fatal(err)
+	}
+	enough = 3
+	if err := everyItem(t.Context(), list, "t", do); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]int{1, 2, 3, 4, 1, 2}, got); diff != "" {
+		t.Errorf("items (-want +got):\n%s", diff)
+	}
+}
+
+// TestExplainExcluded: a sink that is not to hold the tenant does not hold the user.
+func TestExplainExcluded(t *testing.T) {
+	t.Parallel()
+	e := store.Explanation{
+		Tenant: store.TenantItem{ID: "t", Code: "c"},
+		Sinks:  []store.ExplainedSink{{Sink: "all", State: "done"}, {Sink: "code", State: "done"}, {Sink: "other", State: "done"}},
+	}
+	markExcluded(Config{Sinks: []Sink{
+		{Name: "all", Tenants: []string{"*"}}, {Name: "code", Tenants: []string{"c"}}, {Name: "other", Tenants: []string{"x"}},
+	}}, &e)
+	want := []string{"done", "done", "excluded"}
+	for n, s := range e.Sinks {
+		if s.State != want[n] {
+			t.Errorf("sink %s is %s, want %s", s.Sink, s.State, want[n])
+		}
 	}
 }

@@ -28,7 +28,9 @@ other product for the marketplace. One made-up buyer does what the scenario says
   load      bind, then one small change after the other at --rate for --duration
 
 The same --seed is the same buyer. Its people are then really there: use a bridge
-for trials, or end with --scenario unbind --seed N.
+for trials, or end with --scenario unbind and the same --seed, --users and
+--departments. Another play with the same buyer finds what the one before left: unbind
+first, or take another seed.
 
 applicationSync is sent only with --public-key, which encrypts the client secret: the
 text that kitbridge init printed, or a file with it.

@@ -17,8 +17,11 @@ func TestSimulate(t *testing.T) {
 	}{
 		{"bind", []string{"--seed", "1", "--public-key", w.publicKey}},
 		{"bind without credential", []string{"--seed", "2"}},
+		{"bind by V1", []string{"--seed", "3", "--generation", "v1", "--public-key", w.publicKey}},
 		{"bind with awkward names", []string{"--seed", "4", "--awkward", "--form", "sorted"}},
 		{"edits", []string{"--seed", "5", "--scenario", "edits"}},
+		{"edits by V1", []string{"--seed", "6", "--scenario", "edits", "--generation", "v1"}},
+		{"shuffle by V1", []string{"--seed", "11", "--scenario", "shuffle", "--generation", "v1"}},
 		{"shuffle", []string{"--seed", "7", "--scenario", "shuffle", "--public-key", w.publicKey}},
 		{"shuffle of another", []string{"--seed", "8", "--scenario", "shuffle", "--users", "200", "--departments", "40"}},
 		{"unbind", []string{"--seed", "9", "--scenario", "unbind", "--public-key", w.publicKey}},

@@ -80,6 +80,15 @@ func TestSimulationCounts(t *testing.T) {
 	}
 }
 
+// TestUnbindLeavesNothing in the model.
+func TestUnbindLeavesNothing(t *testing.T) {
+	t.Parallel()
+	play := simulation(t, &counterpart{}, market.UnbindScenario)
+	if _, err := play.Run(t.Context()); err != nil || len(play.Buyer.Users)+len(play.Buyer.Departments) != 0 {
+		t.Errorf("after the end there are %d users and %d departments: %v", len(play.Buyer.Users), len(play.Buyer.Departments), err)
+	}
+}
+
 // TestShuffleIsTheSameHistory: whatever the order, what is said is what EditsScenario
 // says, some of it twice, and some twice in the very same bytes.
 func TestShuffleIsTheSameHistory(t *testing.T) {
