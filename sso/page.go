@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 
 	"github.com/kitbridge/kitbridge/templates"
 )
@@ -84,6 +85,9 @@ func (rp *RelyingParty) problem(w http.ResponseWriter, r *http.Request, e *recor
 		w.Header().Set("Retry-After", "2")
 	}
 	page := templates.ProblemPage{Reason: out.reason, TenantName: e.tenantName, RequestID: e.id, Retry: e.retry}
+	if e.tenantName != "" && rp.settings.Chooser != "off" {
+		page.Other = rp.address(ssoPrefix+"/login", url.Values{"tenant": {""}}) // whose last company was this one
+	}
 	if rerr := rp.pages.Problem(w, out.status, templates.Locale(r), page); rerr != nil {
 		rp.log.WarnContext(r.Context(), "page not sent", slog.Any("error", rerr))
 	}

@@ -80,7 +80,7 @@ func samples(p *templates.Pages, text string) map[string]func(http.ResponseWrite
 		},
 		"problem": func(w http.ResponseWriter, l templates.Lang) error {
 			return p.Problem(w, http.StatusForbidden, l, templates.ProblemPage{
-				Reason: templates.UserDisabled, TenantName: "晨光制造" + text, RequestID: "r-1" + text, Retry: "/sso/login?return=%2F",
+				Reason: templates.UserDisabled, TenantName: "晨光制造" + text, RequestID: "r-1" + text, Retry: "/sso/login?return=%2F", Other: "/sso/login?tenant=",
 			})
 		},
 		"signedout": func(w http.ResponseWriter, l templates.Lang) error {

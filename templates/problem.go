@@ -14,6 +14,8 @@ type ProblemPage struct {
 	RequestID string
 	// Retry is the link that starts again. Empty = none is shown.
 	Retry string
+	// Other is the link that starts again with another organisation. Empty = none is shown.
+	Other string
 }
 
 // problemView is a ProblemPage with the texts of its reason.

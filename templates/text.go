@@ -6,6 +6,7 @@ type texts struct {
 	// Used on several pages.
 	User, Organisation, RequestID, Code string
 	Retry, Cancel, SignInAgain          string
+	OtherOrganisation                   string
 
 	ChooserTitle, ChooserIntro, ChooserLabel, ChooserSearch     string
 	ChooserResults, ChooserMore, ChooserNothing, ChooserUnified string

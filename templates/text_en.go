@@ -2,13 +2,14 @@ package templates
 
 func englishTexts() *texts {
 	return &texts{
-		User:         "User",
-		Organisation: "Organisation",
-		RequestID:    "Request ID",
-		Code:         "Code",
-		Retry:        "Try again",
-		Cancel:       "Cancel",
-		SignInAgain:  "Sign in",
+		User:              "User",
+		Organisation:      "Organisation",
+		RequestID:         "Request ID",
+		Code:              "Code",
+		Retry:             "Try again",
+		OtherOrganisation: "Choose another organisation",
+		Cancel:            "Cancel",
+		SignInAgain:       "Sign in",
 
 		ChooserTitle:   "Which organisation are you from?",
 		ChooserIntro:   "You will sign in at your own organisation. Enter its name or its short name (the part after @ in your login name).",

@@ -2,13 +2,14 @@ package templates
 
 func chineseTexts() *texts {
 	return &texts{
-		User:         "用户",
-		Organisation: "所属企业",
-		RequestID:    "请求编号",
-		Code:         "代码",
-		Retry:        "重试",
-		Cancel:       "取消",
-		SignInAgain:  "重新登录",
+		User:              "用户",
+		Organisation:      "所属企业",
+		RequestID:         "请求编号",
+		Code:              "代码",
+		Retry:             "重试",
+		OtherOrganisation: "选择其他企业",
+		Cancel:            "取消",
+		SignInAgain:       "重新登录",
 
 		ChooserTitle:   "请选择您所在的企业",
 		ChooserIntro:   "您将在本企业的认证中心登录。请输入企业名称或企业简称（登录名中 @ 后面的部分）。",
