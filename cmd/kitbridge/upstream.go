@@ -79,7 +79,6 @@ func (u *upstream) forward(w http.ResponseWriter, r *http.Request, body []byte) 
 		return fmt.Errorf("product's answer to a base call is longer than marketplace.max_body: %w", orgsync.ErrUnavailable)
 	}
 	header := endToEnd(response.Header)
-	header.Del("Content-Length") // the server counts what is written; a HEAD never comes here
 	for name, values := range header {
 		w.Header()[name] = values
 	}
