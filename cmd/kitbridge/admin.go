@@ -23,8 +23,11 @@ func (b *bridge) api() console.API {
 			"journal":     listOf(b.store.ListJournal),
 			"sessions":    listOf(b.store.ListSessions),
 		},
-		Decide:    b.decide,
-		RetryDead: b.retryDead,
+		Decide: b.decide,
+		RetryDead: func(ctx context.Context, sink, tenant string) (int, error) {
+			n, err := b.store.RetryDead(ctx, sink, orgsync.TenantID(tenant))
+			return n, callersFault(err)
+		},
 		EndSession: func(ctx context.Context, id string) (int, error) {
 			n, err := b.store.EndSessionNamed(ctx, id)
 			return n, callersFault(err)
@@ -74,12 +77,4 @@ func (b *bridge) decide(ctx context.Context, id int64, approve bool) (console.De
 		ID: id, Applied: r.Tally[orgsync.Applied], Stale: r.Tally[orgsync.Stale], Parked: r.Tally[orgsync.Parked],
 		Held: r.Tally[orgsync.Held], Refused: r.Tally[orgsync.Refused],
 	}, callersFault(err)
-}
-
-func (b *bridge) retryDead(ctx context.Context, sink, tenant string) (int, error) {
-	n, err := b.store.RetryDead(ctx, sink, orgsync.TenantID(tenant))
-	if n > 0 {
-		b.dispatcher.Wake()
-	}
-	return n, callersFault(err)
 }

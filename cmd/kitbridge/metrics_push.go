@@ -17,6 +17,9 @@ func (m *metrics) observePush(o push.Observation) {
 		m.candidates.WithLabelValues(string(o.Generation), string(o.Candidate)).Inc()
 	}
 	for verdict, n := range o.Tally {
+		if n == 0 {
+			continue
+		}
 		m.changes.WithLabelValues(kind, orgsync.Verdict(verdict).String()).Add(float64(n))
 	}
 }

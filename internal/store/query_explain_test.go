@@ -31,6 +31,9 @@ func TestExplain(t *testing.T) {
 	w.pushAt(t, tenantSync("i", orgsync.FlagAdd, 0))
 	w.said(t, orgsync.FlagAdd, 1,
 		`{"flag":1,"userList":[{"userName":"other","name":"x"},{"userName":"u","role":"admin","mobile":"13800000001","pass":"p"}]}`)
+	register := grants("i", "app", orgsync.FlagModify, 0)
+	register.Users[0].Attributes = orgsync.Attributes{}.Set(orgsync.AttrMobile, "13800000001")
+	w.pushAt(t, register)
 	w.said(t, orgsync.FlagRevoke, 2, `{"flag":"3","userList":"[{\"userName\":\"u\"}]"}`)
 	w.said(t, orgsync.FlagModify, 3, `{"flag":2,"userList":[{"userName":"other"}]}`)
 	w.said(t, orgsync.FlagModify, 3, `no JSON`)
@@ -47,26 +50,31 @@ func TestExplain(t *testing.T) {
 		},
 		Instances: []store.InstanceItem{{ID: "i", Bound: true, BoundAt: at(0)}},
 		User: store.UserProjection{
-			User: "u", Status: "disabled", Role: "admin", Grants: []store.GrantItem{{Instance: "i", App: "app", Role: "admin"}},
+			User: "u", Status: "disabled", Role: "admin", Mobile: "138****0001",
+			Grants: []store.GrantItem{{Instance: "i", App: "app", Role: "admin"}},
 		},
 		Department: store.ExplainedDepartment{Path: []orgsync.OrgCode{}},
 		Grants: []store.ExplainedGrant{{
 			Instance: "i", App: "app", Presence: "withdrawn",
 			GrantedAt: at(1), ChangedAt: at(3), RevokedAt: at(2),
-			Attributes: []store.ExplainedRegister{{Name: "role", Value: "admin", At: at(3)}, {Name: "enable", Value: "true", At: at(1)}},
+			Attributes: []store.ExplainedRegister{
+				{Name: "role", Value: "admin", At: at(3)},
+				{Name: "enable", Value: "true", At: at(1)},
+				{Name: "mobile", Value: "138****0001", At: at(0)},
+			},
 		}},
 		Parked: []store.ParkedItem{{
-			Tenant: "t", Kind: "user", Key: "u", Instance: "i", Reason: orgsync.ReasonChangedRemoved, Changes: 1, Journal: 4,
+			Tenant: "t", Kind: "user", Key: "u", Instance: "i", Reason: orgsync.ReasonChangedRemoved, Changes: 1, Journal: 5,
 		}},
 		Sinks: []store.ExplainedSink{
 			{Sink: "corp", State: "dead", Reason: "folds to X", Attempts: 1, Since: at(0), Warnings: []string{}},
 			{Sink: "product", State: "pending", Since: at(0), Warnings: []string{}},
 		},
 		Pushes: []store.ExplainedPush{
-			{JournalItem: store.JournalItem{ID: 3, Applied: 1}, Flag: "3", Said: map[string]string{}},
+			{JournalItem: store.JournalItem{ID: 4, Applied: 1}, Flag: "3", Said: map[string]string{}},
 			{JournalItem: store.JournalItem{ID: 2, Applied: 1}, Flag: "1", Said: map[string]string{"role": "admin", "mobile": "138****0001"}},
 		},
-		Searched: 4,
+		Searched: 5,
 	}
 	ignore := cmpopts.IgnoreFields(store.JournalItem{}, "Tenant", "Kind", "Received", "Signed", "Digest", "Body", "Candidate", "Answer")
 	if diff := cmp.Diff(want, got, ignore); diff != "" {

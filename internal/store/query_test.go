@@ -303,8 +303,42 @@ func TestNumbersOfTheLists(t *testing.T) {
 			t.Errorf("tenant (-status +lists):\n%s", diff)
 		}
 	}
-	if n, err := w.CountSessions(t.Context()); n != 4 || err != nil {
-		t.Errorf("CountSessions = %d, %v, want 4", n, err)
+}
+
+// TestExpiredSessions: who stayed away too long, or was in for too long, is neither listed
+// nor counted.
+func TestExpiredSessions(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	now := morning()
+	cfg.Now = func() time.Time { return now }
+	w := newWorld(t, open(t, cfg))
+	w.PutTenant(t, sso.Tenant{ID: "t", Live: true})
+	w.session(t, func(s *sso.NewSession) { s.User = "idle"; s.Idle = time.Hour })
+	w.session(t, func(s *sso.NewSession) { s.User = "old"; s.Expires = morning().Add(2 * time.Hour) })
+	w.session(t, func(s *sso.NewSession) { s.User = "young" })
+	for _, c := range []struct {
+		after time.Duration
+		want  []sso.UserName
+	}{
+		{time.Hour - time.Millisecond, []sso.UserName{"idle", "old", "young"}},
+		{time.Hour, []sso.UserName{"old", "young"}},
+		{2 * time.Hour, []sso.UserName{"young"}},
+		{8 * time.Hour, nil},
+	} {
+		now = morning().Add(c.after)
+		l, err := w.ListSessions(t.Context(), store.Page{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []sso.UserName
+		for _, s := range l.Items {
+			got = append(got, s.User)
+		}
+		n, err := w.CountSessions(t.Context())
+		if diff := cmp.Diff(c.want, got); diff != "" || int(n) != len(c.want) || err != nil {
+			t.Errorf("after %s: %d sessions, %v (-want +got):\n%s", c.after, n, err, diff)
+		}
 	}
 }
 
