@@ -12,6 +12,10 @@
 //	main.go      the process: os.Args, os.Environ, signals, os.Exit
 //	root.go      the command tree, run(), errors to exit codes
 //	init.go      kitbridge init          version.go   kitbridge version
+//	operator.go  what the commands for operators share: status.go, explain.go,
+//	             export*.go, held.go, import*.go, sessions.go, migrate.go
+//	simulate.go  kitbridge simulate      sql.go       kitbridge sql
+//	screen.go    buyers' texts on terminals and in JSON
 //	config.go    the Config tree, one field per key of kitbridge.yaml
 //	config_*.go  how it is read: parse, substitute, decode, validate, warn
 //

@@ -101,6 +101,16 @@ func testExplain(t *testing.T, w *world, b *market.Buyer) {
 	if got := w.command(t, exitOK, "explain", "zhoumin@chenguang"); !strings.Contains(got, "changed after removal") {
 		t.Errorf("explain does not say what is parked: %s", got)
 	}
+	var d statusDetails
+	if err := json.Unmarshal([]byte(w.command(t, exitOK, "status", "--details", "--json")), &d); err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Waiting) != 1 || d.Waiting[0].Key != "zhoumin" || len(d.DeadKeys) != 0 || d.Journal.Parked != 1 {
+		t.Errorf("status --details = %+v, want zhoumin parked", d)
+	}
+	if got := w.command(t, exitOK, "status", "--details"); !strings.Contains(got, "zhoumin  instance-chenguang-01  changed after removal") {
+		t.Errorf("status --details does not list what is parked: %s", got)
+	}
 	var e explanation
 	if err := json.Unmarshal([]byte(w.command(t, exitOK, "explain", "zhangsan@68cbc86abc2018ab880d92f36422fa0e", "--json")), &e); err != nil {
 		t.Fatal(err)

@@ -24,37 +24,83 @@ of GET /api/v1/status.
   parked    accepted, not placeable yet
   held      waits for a person's yes: kitbridge held list
 
-accepted is always the sum of applied, stale, parked, held and refused.
+accepted is always the sum of applied, stale, parked, held and refused. With --details
+every dead key and everything that is parked is listed, with the reason.
 
 It reads only, and works beside a running serve.`
 
 func newStatusCommand(p process) *cobra.Command {
 	var file string
-	var asJSON bool
+	var details, asJSON bool
 	c := &cobra.Command{
 		Use:     "status --config FILE",
 		Short:   "How much there is, and how much waits",
 		Long:    statusLong,
-		Example: "  kitbridge status --config /etc/kitbridge/kitbridge.yaml\n  kitbridge status --json | jq '.sinks[] | select(.pending > 0)'",
+		Example: "  kitbridge status --config /etc/kitbridge/kitbridge.yaml\n  kitbridge status --json | jq '.sinks[] | select(.pending > 0)'\n  kitbridge status --details",
 		GroupID: operating,
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return withDatabase(c.Context(), p, file, toRead, func(s *store.Store, _ Config) error {
-				status, err := readStatus(c.Context(), s)
-				if err != nil {
+				d, err := readDetails(c.Context(), s, details)
+				switch {
+				case err != nil:
 					return err
+				case asJSON && details:
+					return writeJSON(p.stdout, d)
+				case asJSON:
+					return writeJSON(p.stdout, d.Status)
 				}
-				if asJSON {
-					return writeJSON(p.stdout, status)
+				printStatus(p.stdout, d.Status)
+				if details {
+					printDetails(p.stdout, d)
 				}
-				printStatus(p.stdout, status)
 				return nil
 			})
 		},
 	}
 	configFlag(c, &file)
+	c.Flags().BoolVar(&details, "details", false, "list what is dead and parked too")
 	jsonFlag(c, &asJSON)
 	return c
+}
+
+// statusDetails is the JSON form of status --details. Fields are only ever added.
+type statusDetails struct {
+	console.Status
+	DeadKeys []store.DeadItem   `json:"dead_keys"`
+	Waiting  []store.ParkedItem `json:"parked_changes"`
+}
+
+func readDetails(ctx context.Context, s *store.Store, details bool) (d statusDetails, err error) {
+	if d.Status, err = readStatus(ctx, s); err != nil || !details {
+		return d, err
+	}
+	d.DeadKeys, d.Waiting = []store.DeadItem{}, []store.ParkedItem{}
+	if err := everyItem(ctx, s.ListDead, "", func(i store.DeadItem) error {
+		d.DeadKeys = append(d.DeadKeys, i)
+		return nil
+	}); err != nil {
+		return d, err
+	}
+	err = everyItem(ctx, s.ListParked, "", func(i store.ParkedItem) error {
+		d.Waiting = append(d.Waiting, i)
+		return nil
+	})
+	return d, err
+}
+
+func printDetails(w io.Writer, d statusDetails) {
+	var dead, parked [][]string
+	for _, i := range d.DeadKeys {
+		dead = append(dead, []string{i.Sink, string(i.Tenant), i.Kind, i.Key, i.Since.Format(time.RFC3339), i.Reason})
+	}
+	for _, i := range d.Waiting {
+		parked = append(parked, []string{string(i.Tenant), i.Kind, i.Key, string(i.Instance), i.Reason})
+	}
+	fmt.Fprintln(w)
+	columns(w, []string{"DEAD IN", "TENANT", "KIND", "KEY", "SINCE", "REASON"}, dead)
+	fmt.Fprintln(w)
+	columns(w, []string{"PARKED OF", "KIND", "KEY", "INSTANCE", "REASON"}, parked)
 }
 
 // readStatus reads the counts in the form of the API.
