@@ -24,7 +24,7 @@ import (
 // TestMain lets the test binary be another process on the same database.
 func TestMain(m *testing.M) {
 	if folder := os.Getenv("STORE_TEST_FOLDER"); folder != "" {
-		if err := anotherProcess(context.Background(), folder, os.Getenv("STORE_TEST_ROLE")); err != nil {
+		if err := anotherProcess(context.Background(), folder, os.Getenv("STORE_TEST_URL"), os.Getenv("STORE_TEST_ROLE")); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -34,10 +34,10 @@ func TestMain(m *testing.M) {
 }
 
 // shared is the configuration of a database that several processes open.
-func shared(folder string) (store.Config, error) {
+func shared(folder, address string) (store.Config, error) {
 	ring, err := keyring.Load(filepath.Join(folder, "key"))
 	return store.Config{
-		URL: "sqlite:" + filepath.Join(folder, "shared.db"), Migrate: true, Keys: ring, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+		URL: address, Migrate: true, Keys: ring, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	}, err
 }
 
@@ -47,15 +47,15 @@ func newShared(t *testing.T) (string, store.Config) {
 	if err := newRing(t).WriteNew(filepath.Join(folder, "key")); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := shared(folder)
+	cfg, err := shared(folder, config(t).URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return folder, cfg
 }
 
-func anotherProcess(ctx context.Context, folder, role string) error {
-	cfg, err := shared(folder)
+func anotherProcess(ctx context.Context, folder, address, role string) error {
+	cfg, err := shared(folder, address)
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func TestCrash(t *testing.T) {
 	closeStore(t, s)
 	next := 0
 	for round := range 5 {
-		last := killAfter(t, folder, next, 10+7*round)
+		last := killAfter(t, folder, cfg.URL, next, 10+7*round)
 		s, err := store.Open(t.Context(), cfg)
 		if err != nil {
 			t.Fatalf("Open after kill -9 = %v", err)
@@ -153,9 +153,9 @@ func TestCrash(t *testing.T) {
 
 // killAfter starts a writer and kills it after that many acknowledgements. It returns
 // the last number that was acknowledged.
-func killAfter(t *testing.T, folder string, first, acknowledgements int) int {
+func killAfter(t *testing.T, folder, address string, first, acknowledgements int) int {
 	t.Helper()
-	cmd := another(t, folder, strconv.Itoa(first))
+	cmd := another(t, folder, address, strconv.Itoa(first))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -213,19 +213,19 @@ func readNumber(t *testing.T, s *store.Store, n int, must bool) int {
 }
 
 // another is a command that runs this binary as another process.
-func another(t *testing.T, folder, role string) *exec.Cmd {
+func another(t *testing.T, folder, address, role string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = append(os.Environ(), "STORE_TEST_FOLDER="+folder, "STORE_TEST_ROLE="+role)
+	cmd.Env = append(os.Environ(), "STORE_TEST_FOLDER="+folder, "STORE_TEST_URL="+address, "STORE_TEST_ROLE="+role)
 	cmd.Stderr = os.Stderr
 	return cmd
 }
 
-// TestTwoProcesses: processes that create, migrate and write one file at the same time
+// TestTwoProcesses: processes that create, migrate and write one database at the same time
 // wait for each other.
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
@@ -233,7 +233,7 @@ func TestTwoProcesses(t *testing.T) {
 	const processes = 3
 	var group sync.WaitGroup
 	for range processes {
-		cmd := another(t, folder, "append")
+		cmd := another(t, folder, cfg.URL, "append")
 		group.Go(func() {
 			if err := cmd.Run(); err != nil {
 				t.Errorf("process: %v", err)

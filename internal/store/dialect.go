@@ -13,10 +13,11 @@ import (
 // statement is prepared.
 const (
 	// lockShared and lockRow hold a row until the transaction ends. SQLite has one
-	// transaction that writes and needs neither.
+	// transaction that writes and needs neither. NO KEY: a row that refers to the one
+	// that is held may be written.
 	lockShared = " FOR SHARE"
-	lockRow    = " FOR UPDATE"
-	lockLane   = " FOR UPDATE OF l"
+	lockRow    = " FOR NO KEY UPDATE"
+	lockLane   = " FOR NO KEY UPDATE OF l"
 	skipLocked = " SKIP LOCKED"
 
 	// eachText and eachValue are the elements of a JSON array as rows, in a column

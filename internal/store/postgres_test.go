@@ -74,6 +74,22 @@ func TestPostgreSQL(t *testing.T) {
 		{"RetryDead", TestRetryDead},
 		{"EndSessions", TestEndSessions},
 		{"ListsAreNeverNull", TestListsAreNeverNull},
+		{"ForgetBodies", TestForgetBodies},
+		{"ForgottenBodies", TestForgottenBodies},
+		{"Crash", TestCrash},
+		{"TwoProcesses", TestTwoProcesses},
+		{"NonceOnce", testNonceOnce},
+		{"SharedLanes", testSharedLanes},
+		{"TakeOver", testTakeOver},
+		{"NoDoubleClaim", testNoDoubleClaim},
+		{"NewSinkMissesNothing", testNewSinkMissesNothing},
+		{"OpenSinksWaits", testOpenSinksWaits},
+		{"RevocationIsSeen", testRevocationIsSeen},
+		{"OtherTenantsDoNotWait", testOtherTenantsDoNotWait},
+		{"ConflictsAreRetried", testConflictsAreRetried},
+		{"Deadlock", testDeadlock},
+		{"AnotherRing", testAnotherRing},
+		{"StrangeTexts", testStrangeTexts},
 	} {
 		t.Run(test.name, test.run)
 	}

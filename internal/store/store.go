@@ -54,6 +54,7 @@ var (
 type Store struct {
 	writer  transactor
 	readers querier
+	lines   lines
 	upkeep  *sql.DB        // of SQLite only
 	parts   []func() error // what Close closes, in this order
 	keys    Keys
@@ -93,7 +94,10 @@ func newStore(cfg Config) (*Store, error) {
 	if cfg.Keys == nil || cfg.Now == nil || cfg.Logger == nil {
 		return nil, errors.New("store: Keys, Now and Logger are required")
 	}
-	return &Store{keys: cfg.Keys, app: cfg.App, now: cfg.Now, logger: cfg.Logger}, nil
+	return &Store{
+		lines: lines{open: map[orgsync.Scope]*line{}},
+		keys:  cfg.Keys, app: cfg.App, now: cfg.Now, logger: cfg.Logger,
+	}, nil
 }
 
 func (s *Store) open(ctx context.Context, a address, mayMigrate bool) error {

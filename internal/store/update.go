@@ -41,8 +41,14 @@ type tx struct {
 // Update implements [orgsync.Store]. On SQLite transactions of all tenants stand in one
 // line, on PostgreSQL those of one tenant do.
 func (s *Store) Update(ctx context.Context, scope orgsync.Scope, fn func(orgsync.Tx) error) error {
+	scope = rowScope(scope)
+	leave, err := s.lines.enter(ctx, scope)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	return s.writer.inTx(ctx, durable, func(ctx context.Context, c conn) error {
-		t := &tx{s: s, ctx: ctx, c: c, scope: rowScope(scope)}
+		t := &tx{s: s, ctx: ctx, c: c, scope: scope}
 		var err error
 		if t.id, err = openScope(ctx, c, t.scope); err != nil {
 			return err
