@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 )
 
 func TestMain(m *testing.M) {
@@ -77,11 +78,21 @@ func TestCommandLine(t *testing.T) {
 // TestEveryCommandTeaches: help says what a command is for and shows it in use.
 func TestEveryCommandTeaches(t *testing.T) {
 	t.Parallel()
-	for _, c := range newRootCommand(process{env: lookup()}).Commands() {
-		if c.Short == "" || c.Long == "" || !strings.Contains(c.Example, "kitbridge "+c.Name()) {
-			t.Errorf("%s: needs a short text, a long one and an example", c.CommandPath())
+	var look func(commands []*cobra.Command)
+	look = func(commands []*cobra.Command) {
+		for _, c := range commands {
+			if c.Short == "" || c.Long == "" || !strings.Contains(c.Example, c.CommandPath()) {
+				t.Errorf("%s: needs a short text, a long one and an example", c.CommandPath())
+			}
+			for line := range strings.Lines(c.Long) {
+				if len([]rune(line)) > 90 {
+					t.Errorf("%s: a line of help is too long for a terminal: %s", c.CommandPath(), line)
+				}
+			}
+			look(c.Commands())
 		}
 	}
+	look(newRootCommand(process{env: lookup()}).Commands())
 }
 
 func TestVersionOf(t *testing.T) {

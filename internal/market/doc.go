@@ -18,5 +18,8 @@
 // any size, always the same ones for the same seed; [DemoBuyers] are two made
 // by hand.
 //
-// The package has no opinion on what the receiver should do with a push.
+// A [Simulation] plays a scenario with a buyer against a production address and reports
+// the answers; a [Verification] then asks a bridge's admin API whether it holds what the
+// buyer has become. Both know the outside only: what a push means to a receiver is
+// written here once more, as the buyer's methods.
 package market

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -135,35 +136,39 @@ func TestShuffleIsTheSameHistory(t *testing.T) {
 
 func TestSimulationRetries(t *testing.T) {
 	t.Parallel()
-	s := &counterpart{answer: func(n int64) (int, string) {
-		switch n {
-		case 1:
-			return http.StatusBadGateway, "000000"
-		case 3:
-			return http.StatusOK, "000005"
-		default:
-			return http.StatusOK, "000000"
+	synctest.Test(t, func(t *testing.T) {
+		s := &counterpart{answer: func(n int64) (int, string) {
+			switch n {
+			case 1:
+				return http.StatusBadGateway, "000000"
+			case 3:
+				return http.StatusOK, "000005"
+			default:
+				return http.StatusOK, "000000"
+			}
+		}}
+		report, err := simulation(t, s, market.BindScenario).Run(t.Context())
+		if err != nil || !report.OK() {
+			t.Fatalf("Run = %+v, %v", report, err)
 		}
-	}}
-	report, err := simulation(t, s, market.BindScenario).Run(t.Context())
-	if err != nil || !report.OK() {
-		t.Fatalf("Run = %+v, %v", report, err)
-	}
-	if report.Sent != 5 || report.Retries != 2 || report.Unanswered != 1 || report.Answers["000005"] != 1 {
-		t.Errorf("Run = %+v; want 5 sent, 2 of them retries, 1 unanswered, 1 answered 000005", report)
-	}
-	if s.nonces[0] == s.nonces[1] || s.bodies[0] != s.bodies[1] {
-		t.Error("a retry must be the same statement, signed anew")
-	}
+		if report.Sent != 5 || report.Retries != 2 || report.Unanswered != 1 || report.Answers["000005"] != 1 {
+			t.Errorf("Run = %+v; want 5 sent, 2 of them retries, 1 unanswered, 1 answered 000005", report)
+		}
+		if s.nonces[0] == s.nonces[1] || s.bodies[0] != s.bodies[1] {
+			t.Error("a retry must be the same statement, signed anew")
+		}
+	})
 }
 
 func TestSimulationGivesUp(t *testing.T) {
 	t.Parallel()
-	s := &counterpart{answer: func(int64) (int, string) { return http.StatusInternalServerError, "" }}
-	report, err := simulation(t, s, market.EditsScenario).Run(t.Context())
-	if !errors.Is(err, market.ErrSilent) || report.OK() || report.Sent != 12 {
-		t.Errorf("Run = %+v, %v; want %v after 12 requests", report, err, market.ErrSilent)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := &counterpart{answer: func(int64) (int, string) { return http.StatusInternalServerError, "" }}
+		report, err := simulation(t, s, market.EditsScenario).Run(t.Context())
+		if !errors.Is(err, market.ErrSilent) || report.OK() || report.Sent != 12 {
+			t.Errorf("Run = %+v, %v; want %v after 12 requests", report, err, market.ErrSilent)
+		}
+	})
 }
 
 func TestSimulationRefused(t *testing.T) {
@@ -178,15 +183,17 @@ func TestSimulationRefused(t *testing.T) {
 // TestLoadKeepsItsRate and does not outlast its time.
 func TestLoadKeepsItsRate(t *testing.T) {
 	t.Parallel()
-	play := simulation(t, &counterpart{}, market.LoadScenario)
-	play.Rate, play.Duration = 200, 500*time.Millisecond
-	report, err := play.Run(t.Context())
-	if err != nil || report.Sent != 3+100 {
-		t.Errorf("Run = %+v, %v; want 103 messages", report, err)
-	}
-	if report.Elapsed < 450*time.Millisecond {
-		t.Errorf("103 messages at 200 a second took %s only", report.Elapsed)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		play := simulation(t, &counterpart{}, market.LoadScenario)
+		play.Rate, play.Duration = 200, 500*time.Millisecond
+		report, err := play.Run(t.Context())
+		if err != nil || report.Sent != 3+100 {
+			t.Errorf("Run = %+v, %v; want 103 messages", report, err)
+		}
+		if want := 102 * 5 * time.Millisecond; report.Elapsed != want {
+			t.Errorf("103 messages at 200 a second took %s, want %s", report.Elapsed, want)
+		}
+	})
 }
 
 // admin is an admin API that holds what a buyer is, but for what a test changes.
