@@ -73,6 +73,7 @@ func TestPostgreSQL(t *testing.T) {
 		{"WaitingScope", TestWaitingScope},
 		{"RetryDead", TestRetryDead},
 		{"EndSessions", TestEndSessions},
+		{"ExpiredSessions", TestExpiredSessions},
 		{"ListsAreNeverNull", TestListsAreNeverNull},
 		{"ForgetBodies", TestForgetBodies},
 		{"ForgottenBodies", TestForgottenBodies},
