@@ -17,6 +17,9 @@ type DispatcherConfig struct {
 	Sinks  []Sink
 	Logger *slog.Logger
 	Now    func() time.Time
+	// Holds says by the name of a sink what it is to hold and where, in any stable form.
+	// When it changes the sink is owed everything again.
+	Holds map[string]string
 	// Observe, if not nil, is told of every delivery. It is called by several goroutines
 	// at a time and must not block.
 	Observe func(Delivery)
@@ -106,6 +109,11 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	}
 	if err := d.Lanes.OpenSinks(ctx, names); err != nil {
 		return fmt.Errorf("open the sinks' lanes: %w", err)
+	}
+	for _, name := range names {
+		if err := d.Lanes.Reopen(ctx, name, d.Holds[name]); err != nil {
+			return fmt.Errorf("open the lanes of sink %s: %w", name, err)
+		}
 	}
 	var all sync.WaitGroup
 	for n, s := range d.Sinks {

@@ -11,6 +11,10 @@ type Lanes interface {
 	// OpenSinks says which sinks there are: one that is new by name owes every key of
 	// every announced tenant, one that is gone drops what it was owed.
 	OpenSinks(ctx context.Context, names []string) error
+	// Reopen is called for each sink at start. What failed before is due again, dead keys
+	// too: the sink may have been mended. holds says in any stable form what the sink is
+	// to hold and where; when that is not what it was last time, the sink owes every key.
+	Reopen(ctx context.Context, sink, holds string) error
 	// Claim leases the lane of the sink that has waited longest among those with keys
 	// due at now, and returns up to limit of these keys, the most urgent first. It
 	// returns ErrNotFound if nothing is due. The lease ends at until, or with Finish.

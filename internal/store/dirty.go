@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 
@@ -19,16 +20,24 @@ const (
 	deleteSink  = "DELETE FROM sink WHERE name = ?"
 
 	openAllLanes = `INSERT INTO lane (sink, scope, due, lease, lease_until)
-	SELECT ?, t.scope, 0, 0, 0 FROM tenant t JOIN scope c ON c.id = t.scope WHERE c.realm = 0 AND t.announced = 1`
+	SELECT ?, t.scope, 0, 0, 0 FROM tenant t JOIN scope c ON c.id = t.scope WHERE c.realm = 0 AND t.announced = 1
+	ON CONFLICT (sink, scope) DO UPDATE SET due = 0`
 	// The numbers are those of orgsync: kinds of keys, urgencies, StatusEnabled.
-	oweAll = `INSERT INTO dirty (lane, kind, item, urgency, next_try, revision, attempts, since, reason)
+	oweEverything = `INSERT INTO dirty (lane, kind, item, urgency, next_try, revision, attempts, since, reason)
 	SELECT l.id, o.kind, o.item, o.urgency, 0, 1, 0, ?, '' FROM lane l JOIN (
 	SELECT t.scope AS scope, 1 AS kind, '' AS item, CASE t.active WHEN 1 THEN 1 ELSE 0 END AS urgency FROM tenant t
 	UNION ALL
 	SELECT d.scope, 2, d.code, CASE d.live WHEN 1 THEN 2 ELSE 4 END FROM department d
 	UNION ALL
 	SELECT u.scope, 3, u.user_name, CASE u.status WHEN 1 THEN 3 ELSE 0 END FROM user_state u
-	) o ON o.scope = l.scope WHERE l.sink = ?`
+	) o ON o.scope = l.scope WHERE l.sink = ?
+	ON CONFLICT (lane, kind, item) DO UPDATE SET next_try = 0, revision = dirty.revision + 1, attempts = 0, reason = ''`
+
+	selectHolds = "SELECT id, holds FROM sink WHERE name = ?"
+	updateHolds = "UPDATE sink SET holds = ? WHERE id = ?"
+	// Everything that failed, the dead too, is due again.
+	forgiveKeys  = "UPDATE dirty SET next_try = 0, attempts = 0 WHERE next_try > 0 AND lane IN (SELECT id FROM lane WHERE sink = ?)"
+	forgiveLanes = "UPDATE lane SET due = 0 WHERE sink = ?"
 )
 
 // insertDirty marks in every lane of a scope. What was tried and failed is due again: the
@@ -115,15 +124,51 @@ func (s *Store) OpenSinks(ctx context.Context, names []string) error {
 	})
 }
 
+// Reopen implements [orgsync.Lanes].
+func (s *Store) Reopen(ctx context.Context, sink, holds string) error {
+	return s.writer.inTx(ctx, durable, func(ctx context.Context, c conn) error {
+		if err := hold(ctx, c, takeGuard, sinksGuard); err != nil {
+			return fmt.Errorf("hold the sinks: %w", err)
+		}
+		type row struct {
+			id    int64
+			holds string
+		}
+		was, err := one(collect(ctx, c, func(rows *sql.Rows) (r row, err error) {
+			return r, rows.Scan(&r.id, &r.holds)
+		}, selectHolds, sink))
+		if err != nil {
+			return fmt.Errorf("reopen sink %s: %w", sink, err)
+		}
+		for _, forgive := range []string{forgiveKeys, forgiveLanes} {
+			if _, err := c.exec(ctx, forgive, was.id); err != nil {
+				return fmt.Errorf("reopen sink %s: %w", sink, err)
+			}
+		}
+		if was.holds != "" && was.holds != holds {
+			if err := s.oweAll(ctx, c, was.id); err != nil {
+				return fmt.Errorf("reopen sink %s: %w", sink, err)
+			}
+		}
+		_, err = c.exec(ctx, updateHolds, holds, was.id)
+		return err
+	})
+}
+
 // openSink makes a new sink owe everything there is.
 func (s *Store) openSink(ctx context.Context, c conn, name string) error {
 	id, err := one(collect(ctx, c, scanNumber, insertSink, name))
 	if err != nil {
 		return err
 	}
-	if _, err := c.exec(ctx, openAllLanes, id); err != nil {
+	return s.oweAll(ctx, c, id)
+}
+
+// oweAll makes a sink owe everything there is.
+func (s *Store) oweAll(ctx context.Context, c conn, sink int64) error {
+	if _, err := c.exec(ctx, openAllLanes, sink); err != nil {
 		return err
 	}
-	_, err = c.exec(ctx, oweAll, s.now().UnixMilli(), id)
+	_, err := c.exec(ctx, oweEverything, s.now().UnixMilli(), sink)
 	return err
 }

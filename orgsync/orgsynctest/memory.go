@@ -21,7 +21,7 @@ type Memory struct {
 	scopes  map[orgsync.Scope]*memoryScope
 	pushes  []orgsync.Recorded // the JournalID is the index + 1
 	nonces  map[memoryNonce]orgsync.JournalID
-	sinks   map[string]bool
+	sinks   map[string]string // to what they hold
 	lanes   map[memoryLane]*memoryLease
 	claimed int64 // leases handed out so far
 }
@@ -78,7 +78,7 @@ func NewMemory() *Memory {
 	return &Memory{
 		scopes: map[orgsync.Scope]*memoryScope{},
 		nonces: map[memoryNonce]orgsync.JournalID{},
-		sinks:  map[string]bool{},
+		sinks:  map[string]string{},
 		lanes:  map[memoryLane]*memoryLease{},
 	}
 }

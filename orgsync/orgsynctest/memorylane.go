@@ -75,20 +75,52 @@ func (m *Memory) OpenSinks(ctx context.Context, names []string) error {
 	wanted := setOf(names)
 	maps.DeleteFunc(m.lanes, func(id memoryLane, _ *memoryLease) bool { return !wanted[id.sink] })
 	for name := range wanted {
-		if m.sinks[name] {
+		if _, known := m.sinks[name]; !known {
+			m.oweAll(name)
+		}
+	}
+	for name := range wanted {
+		if _, known := m.sinks[name]; !known {
+			m.sinks[name] = ""
+		}
+	}
+	maps.DeleteFunc(m.sinks, func(name, _ string) bool { return !wanted[name] })
+	return nil
+}
+
+// Reopen implements [orgsync.Lanes].
+func (m *Memory) Reopen(ctx context.Context, sink, holds string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, lane := range m.lanes {
+		if id.sink != sink {
 			continue
 		}
-		for scope, s := range m.scopes {
-			if scope.Realm == orgsync.Production && s.tenant != nil && s.tenant.Announced {
-				lane := m.lane(name, scope.Tenant)
-				for _, k := range s.everyKey() {
-					lane.keys[k.Key] = memoryOwed{}.marked(k)
-				}
+		for key, owed := range lane.keys {
+			owed.Attempts, owed.dead, owed.next = 0, false, time.Time{}
+			lane.keys[key] = owed
+		}
+	}
+	if was := m.sinks[sink]; was != "" && was != holds {
+		m.oweAll(sink)
+	}
+	m.sinks[sink] = holds
+	return nil
+}
+
+// oweAll makes a sink owe every key of every announced tenant.
+func (m *Memory) oweAll(sink string) {
+	for scope, s := range m.scopes {
+		if scope.Realm == orgsync.Production && s.tenant != nil && s.tenant.Announced {
+			lane := m.lane(sink, scope.Tenant)
+			for _, k := range s.everyKey() {
+				lane.keys[k.Key] = lane.keys[k.Key].marked(k)
 			}
 		}
 	}
-	m.sinks = wanted
-	return nil
 }
 
 func (s *memoryScope) everyKey() []orgsync.DirtyKey {

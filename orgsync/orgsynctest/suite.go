@@ -89,6 +89,13 @@ func (t *storeTest) openSinks(names ...string) {
 	}
 }
 
+func (t *storeTest) reopen(sink, holds string) {
+	t.Helper()
+	if err := t.store.Reopen(t.Context(), sink, holds); err != nil {
+		t.Fatalf("Reopen(%q, %q) = %v", sink, holds, err)
+	}
+}
+
 func (t *storeTest) mark(scope orgsync.Scope, urgency orgsync.Urgency, ids ...string) {
 	t.Helper()
 	t.update(scope, func(tx orgsync.Tx) error {

@@ -37,6 +37,32 @@ func owedCases() []storeCase {
 			})
 			same(t.T, "owed after the announcement", map[orgsync.TenantID][]orgsync.Key{"acme": {userKey("a")}}, t.owed("ldap", midnight()))
 		}},
+		{"a sink that is opened again tries again what failed, the dead too", func(t *storeTest) {
+			t.openSinks("ldap")
+			t.announce(acme())
+			t.mark(acme(), orgsync.Fill, "a", "b")
+			lane := t.claim("ldap", midnight(), 10)
+			t.finish(lane,
+				orgsync.Outcome{Key: lane.Keys[0].Key, Revision: lane.Keys[0].Revision, Dead: true, Reason: "no"},
+				orgsync.Outcome{Key: lane.Keys[1].Key, Revision: lane.Keys[1].Revision, NextTry: midnight().Add(time.Hour), Reason: "later"})
+			t.idle("ldap", midnight())
+			t.reopen("ldap", "everybody")
+			same(t.T, "owed", map[orgsync.TenantID][]orgsync.Key{"acme": {userKey("a"), userKey("b")}}, t.owed("ldap", midnight()))
+		}},
+		{"a sink that is to hold something else owes every key", func(t *storeTest) {
+			t.openSinks("ldap", "sql")
+			t.reopen("ldap", "everybody")
+			t.announce(acme())
+			t.update(acme(), func(tx orgsync.Tx) error {
+				return tx.PutUsers([]orgsync.User{{Name: "a", Status: orgsync.StatusEnabled}})
+			})
+			t.reopen("ldap", "everybody")
+			t.idle("ldap", midnight())
+			t.reopen("ldap", "somebody")
+			want := map[orgsync.TenantID][]orgsync.Key{"acme": {{Kind: orgsync.TenantKey}, userKey("a")}}
+			same(t.T, "owed", want, t.owed("ldap", midnight()))
+			t.idle("sql", midnight())
+		}},
 		{"a new sink owes every key, an old one only what it owed", func(t *storeTest) {
 			t.announce(acme())
 			t.update(acme(), func(tx orgsync.Tx) error {
