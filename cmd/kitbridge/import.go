@@ -18,8 +18,8 @@ const importLong = `Take in the departments and users that a product has of a te
 they are in the directory and the tables before the marketplace says anything of them.
 
 They are weak statements: anything the marketplace pushed, or will ever push, about
-the same user or department is newer, and its next full list of departments removes
-those that it does not have. A later import wins over an earlier one; the same file
+the same user or department is newer, and a department that its newest full list does
+not have, before or after the import, is not there. A later import wins over an earlier one; the same file
 again changes nothing.
 
 FILE is what kitbridge export writes: CSV with a first line of column names, or JSON,

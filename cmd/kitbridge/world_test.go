@@ -49,8 +49,14 @@ type world struct {
 // startWorld runs a bridge on a new database until the test ends.
 func startWorld(t *testing.T) *world {
 	t.Helper()
+	return startWorldOn(t, worldYAML)
+}
+
+// startWorldOn runs a bridge with another configuration.
+func startWorldOn(t *testing.T, yaml string) *world {
+	t.Helper()
 	config := filepath.Join(t.TempDir(), configName)
-	for name, text := range map[string][]byte{configName: []byte(worldYAML), rsaKeyName: credentialPEM()} {
+	for name, text := range map[string][]byte{configName: []byte(yaml), rsaKeyName: credentialPEM()} {
 		if err := os.WriteFile(filepath.Join(filepath.Dir(config), name), text, 0o600); err != nil {
 			t.Fatal(err)
 		}
