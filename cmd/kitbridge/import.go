@@ -19,8 +19,8 @@ they are in the directory and the tables before the marketplace says anything of
 
 They are weak statements: anything the marketplace pushed, or will ever push, about
 the same user or department is newer, and a department that its newest full list does
-not have, before or after the import, is not there. A later import wins over an earlier one; the same file
-again changes nothing.
+not have, before or after the import, is not there. A later import wins over an
+earlier one; the same file again changes nothing.
 
 FILE is what kitbridge export writes: CSV with a first line of column names, or JSON,
 an object for each. Columns that are missing are empty:
