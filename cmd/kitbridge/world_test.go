@@ -100,7 +100,11 @@ func openWorld(ctx context.Context, config string) (w *world, stop func() error,
 		public.Close()
 		admin.Close()
 		cancel()
-		return errors.Join(<-done, b.close())
+		err := <-done
+		if errors.Is(err, context.Canceled) { // it had not begun yet
+			err = nil
+		}
+		return errors.Join(err, b.close())
 	}
 	keys, err := readPrivateKeys(cfg.Marketplace.PrivateKeyFiles)
 	if err != nil {
