@@ -9,13 +9,16 @@ import (
 )
 
 const (
-	// decisionAge is how long a decision is reused, counted from before its query began. It is half of what is promised:
-	// a removed user has no live session one second after the push was acknowledged.
+	// decisionAge is how old a decision may be when it is used, counted from before its query began. It is half of what is
+	// promised: a removed user has no live session one second after the push was acknowledged.
 	decisionAge = 500 * time.Millisecond
-	// decisionTimeout ends a query; its requests are answered 503.
+	// decisionTimeout ends a query, and the asking anew where queries take longer than decisionAge; answered 503.
 	decisionTimeout = 3 * time.Second
-	// touchEvery is how often the idle time is written.
-	touchEvery = time.Minute
+	// touchEvery is how often the idle time is written. A write waits no longer than touchTimeout, since a request waits for
+	// it, and after one that failed nobody tries for touchPause.
+	touchEvery   = time.Minute
+	touchTimeout = 100 * time.Millisecond
+	touchPause   = 5 * time.Second
 	// maxDecisions bounds the cache.
 	maxDecisions = 1 << 15
 )
@@ -25,7 +28,8 @@ type decision struct {
 	started time.Time
 	done    chan struct{}
 
-	// The rest is written once, before done is closed.
+	// The rest is written before done is closed, by the request that asks. Until its last statement, and so in a panic too,
+	// err is ErrUnavailable.
 	identity  Identity
 	live      LiveSession
 	headers   []identityHeader
@@ -41,61 +45,103 @@ type decider struct {
 	now    func() time.Time
 	log    *slog.Logger
 
-	mu    sync.Mutex
-	known map[SessionKey]*decision // under mu
+	mu         sync.Mutex
+	known      map[SessionKey]*decision // under mu
+	touchAfter time.Time                // under mu: nobody touches before
 }
 
-// get returns the decision about a session. The error is ErrNoSession, or ErrUnavailable if the store did not answer.
+// get returns the decision about a session, never one that is older than decisionAge. The error is ErrNoSession, or
+// ErrUnavailable if the store did not answer in time.
 func (d *decider) get(ctx context.Context, key SessionKey) (*decision, error) {
-	now := d.now()
-	d.mu.Lock()
-	last, found := d.known[key]
-	if found && now.Sub(last.started) < decisionAge {
-		d.mu.Unlock()
+	began := d.now()
+	for now := began; now.Sub(began) < decisionTimeout; now = d.now() {
+		got, last, mine := d.join(key, now)
+		if mine {
+			d.ask(ctx, key, got, last)
+			d.touch(ctx, key, got)
+		}
 		select {
-		case <-last.done:
-			return last, last.err
+		case <-got.done:
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
 		}
+		switch {
+		case got.err != nil:
+			return nil, got.err
+		case len(got.headers) == 0: // a 200 without them would let the client's own through
+			return nil, fmt.Errorf("decision without headers: %w", ErrUnavailable)
+		case d.now().Sub(got.started) < decisionAge:
+			return got, nil
+		}
 	}
-	fresh := &decision{started: now, done: make(chan struct{})}
+	return nil, fmt.Errorf("decisions take too long: %w", ErrUnavailable)
+}
+
+// join returns the decision to wait for. It is the known one while that is young, else a fresh one, which is the caller's to
+// ask for (mine); last is the one before.
+func (d *decider) join(key SessionKey, now time.Time) (got, last *decision, mine bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	last, found := d.known[key]
+	if found && now.Sub(last.started) < decisionAge {
+		return last, nil, false
+	}
 	if d.known == nil {
 		d.known = map[SessionKey]*decision{}
 	}
 	if !found && len(d.known) >= maxDecisions {
 		d.evict(now)
 	}
+	fresh := &decision{started: now, done: make(chan struct{}), err: ErrUnavailable}
 	d.known[key] = fresh
-	d.mu.Unlock()
-
-	d.ask(ctx, key, fresh, last)
-	return fresh, fresh.err
+	return fresh, last, true
 }
 
 // ask fills in fresh. The query outlives the request that began it, since others wait for it, but not decisionTimeout.
 func (d *decider) ask(ctx context.Context, key SessionKey, fresh, last *decision) {
-	defer close(fresh.done)
+	defer func() {
+		if fresh.err != nil {
+			d.forget(key, fresh)
+		}
+		close(fresh.done)
+	}()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decisionTimeout)
 	defer cancel()
 	live, err := d.port.Decide(ctx, key, fresh.started)
 	if err != nil {
 		fresh.err = portError(err)
-		d.forget(key, fresh)
 		return
 	}
 	fresh.live, fresh.identity = live, identityOf(key, live)
 	if fresh.assertion, err = d.signer.renew(fresh.identity, fresh.started, last); err != nil {
 		fresh.err = fmt.Errorf("%w: %w", ErrUnavailable, err)
-		d.forget(key, fresh)
 		return
 	}
 	fresh.headers = identityHeaders(fresh.identity, fresh.assertion.token)
-	if fresh.started.Sub(live.Touched) >= touchEvery {
-		if err := d.port.TouchSession(ctx, key, fresh.started); err != nil {
-			d.log.WarnContext(ctx, "session not touched", slog.Any("error", err))
-		}
+	fresh.err = nil
+}
+
+// touch writes the idle time if it is due. Nobody but the request that asked waits for it, and the decision holds without it.
+func (d *decider) touch(ctx context.Context, key SessionKey, got *decision) {
+	if got.err != nil || got.started.Sub(got.live.Touched) < touchEvery {
+		return
 	}
+	d.mu.Lock()
+	paused := d.now().Before(d.touchAfter)
+	d.mu.Unlock()
+	if paused {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), touchTimeout)
+	defer cancel()
+	err := d.port.TouchSession(ctx, key, got.started)
+	if err == nil {
+		return
+	}
+	d.mu.Lock()
+	d.touchAfter = d.now().Add(touchPause)
+	d.mu.Unlock()
+	d.log.WarnContext(ctx, "session not touched", slog.Any("error", err))
 }
 
 // forget drops a decision, if it is still the known one, so that the next request asks anew.

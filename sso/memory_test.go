@@ -27,8 +27,10 @@ type memory struct {
 	fault   error
 	decides int
 	touches int
-	// before, if set, runs at the beginning of each Decide, outside the lock.
-	before func()
+	ends    int
+	// before, if set, runs at the beginning of each Decide, outside the lock; touching so in TouchSession.
+	before   func()
+	touching func(context.Context) error
 }
 
 type accountKey struct {
@@ -217,10 +219,18 @@ func (m *memory) Decide(_ context.Context, key sso.SessionKey, now time.Time) (s
 	}, nil
 }
 
-func (m *memory) TouchSession(_ context.Context, key sso.SessionKey, now time.Time) error {
+func (m *memory) TouchSession(ctx context.Context, key sso.SessionKey, now time.Time) error {
+	m.mu.Lock()
+	touching := m.touching
+	m.touches++
+	m.mu.Unlock()
+	if touching != nil {
+		if err := touching(ctx); err != nil {
+			return err
+		}
+	}
 	unlock, err := m.lock()
 	defer unlock()
-	m.touches++
 	if s := m.sessions[key]; s != nil && now.After(s.touched) {
 		s.touched = now
 	}
@@ -230,6 +240,7 @@ func (m *memory) TouchSession(_ context.Context, key sso.SessionKey, now time.Ti
 func (m *memory) EndSession(_ context.Context, key sso.SessionKey) error {
 	unlock, err := m.lock()
 	defer unlock()
+	m.ends++
 	if err == nil {
 		delete(m.sessions, key)
 	}
