@@ -20,7 +20,14 @@ func (w *work) departments() error {
 	if err != nil {
 		return err
 	}
-	if m.Kind == AllOrgSync && complete && raise(&i.Listed, w.version) {
+	w.complete = complete
+	first := i.Ended != "" && i.Listed < i.Ended
+	raised := m.Kind == AllOrgSync && complete && raise(&i.Listed, w.version)
+	emptied := raised && len(m.Departments) == 0
+	if len(m.Departments) == 0 {
+		w.count(raised)
+	}
+	if raised {
 		// The list is silent about all others, so all are looked at.
 		if err := w.tx.PutInstance(i); err != nil {
 			return err
@@ -29,11 +36,14 @@ func (w *work) departments() error {
 		if codes, err = w.tx.Codes(); err != nil {
 			return err
 		}
+		// The sinks kept what stood when the instance ended. Now it is known what came
+		// back, so the rest may go.
+		w.markAll = first
 	}
 	if err := w.reprojectDepartments(instances, codes, true); err != nil {
 		return err
 	}
-	if err := w.guard(); err != nil {
+	if err := w.guard(emptied); err != nil {
 		return err
 	}
 	return w.supersede()
@@ -43,6 +53,11 @@ func (w *work) departments() error {
 // list is whole: only a whole list says something by its silence.
 func (w *work) parkBadCodes() (codes []OrgCode, complete bool, err error) {
 	complete = !w.message.Incomplete
+	if w.message.Incomplete {
+		if err := w.parkBad(0, DepartmentKey, "", "the list could not be read to its end"); err != nil {
+			return nil, false, err
+		}
+	}
 	seen := make(map[OrgCode]bool, len(w.message.Departments))
 	for n, d := range w.message.Departments {
 		bad := CheckKey(string(d.Code))
@@ -150,6 +165,10 @@ func (w *work) reprojectDepartments(instances []Instance, codes []OrgCode, mark 
 			is.Denied = w.version
 		}
 		is = ProjectDepartment(is, instances, assertions[code])
+		if w.markAll && known {
+			p.rows[code] = is
+			p.dirty[code] = true
+		}
 		if known && is == was || !known && is.Denied == "" && len(assertions[code]) == 0 {
 			continue
 		}

@@ -19,7 +19,9 @@ func (w *work) tenant() error {
 	is := was
 	news := is.apply(m.Enterprise, m.Flag, w.version)
 	after := ProjectTenant(m.Tenant, withInstance(instances, is))
-	held, err := w.holdsHost(before, after, instances)
+	// A person said yes to what an end destroys: the end itself is known already.
+	spared := w.approved && m.Realm == Production && m.Flag == FlagRemove && was.Ended == w.version
+	held, err := w.holdsHost(before, was, instances)
 	switch {
 	case err != nil:
 		return err
@@ -28,7 +30,7 @@ func (w *work) tenant() error {
 		is.apply(m.Enterprise, m.Flag, w.version)
 		after = ProjectTenant(m.Tenant, withInstance(instances, is))
 	default:
-		w.count(news)
+		w.count(news || spared)
 		if err := w.supersede(); err != nil {
 			return err
 		}
@@ -45,7 +47,9 @@ func (w *work) tenant() error {
 			return err
 		}
 	}
-	if was.IsBound() == is.IsBound() && was.Ended == is.Ended && before.Announced == after.Announced {
+	// A sink may be meant for a tenant by its code, so a new code may bring it new sinks.
+	w.markAll = spared || before.Code != after.Code
+	if !w.markAll && was.IsBound() == is.IsBound() && was.Ended == is.Ended && before.Announced == after.Announced {
 		return nil
 	}
 	return w.rebind(instances, is, after)

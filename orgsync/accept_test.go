@@ -175,6 +175,9 @@ func TestVerdicts(t *testing.T) {
 		{"absence is no change", []orgsync.Message{
 			tenant(add, 0), department(add, 1, "A", ""), list(2, "B"),
 		}, orgsync.Tally{3, 0, 0, 0, 0}},
+		{"a list that breaks off", []orgsync.Message{
+			tenant(add, 0), {Kind: orgsync.AllOrgSync, At: at(1), Incomplete: true, Departments: list(1, "A").Departments},
+		}, orgsync.Tally{2, 0, 1, 0, 0}},
 		{"a list with a bad code", []orgsync.Message{tenant(add, 0), list(1, "A", " B")}, orgsync.Tally{2, 0, 1, 0, 0}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -289,6 +292,69 @@ func TestRealmsShareNothing(t *testing.T) {
 	}
 }
 
+// One message with a very deep or very round tree must not keep the others waiting.
+func TestGreatTreesAreCheap(t *testing.T) {
+	t.Parallel()
+	const n = 20_000
+	code := func(i int) orgsync.OrgCode { return orgsync.OrgCode(fmt.Sprintf("c%05d", i)) }
+	for name, top := range map[string]orgsync.OrgCode{"chain": "", "cycle": code(n - 1)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rows := make(map[orgsync.OrgCode]orgsync.Department, n)
+			looked := 0
+			placer := orgsync.Placer{Lookup: func(c orgsync.OrgCode) (orgsync.Department, bool, error) {
+				looked++
+				d, ok := rows[c]
+				return d, ok, nil
+			}}
+			for i := range n {
+				d := orgsync.Department{Code: code(i), Live: true, Parent: top}
+				if i > 0 {
+					d.Parent = code(i - 1)
+				}
+				rows[d.Code] = d
+			}
+			placed := 0
+			for i := range n {
+				ok, reason, err := placer.Place(rows[code(n-1-i)])
+				if err != nil || len(reason) > 100 {
+					t.Fatalf("Place() = %v, %q, %v", ok, reason, err)
+				}
+				if ok {
+					placed++
+				}
+			}
+			if looked > 2*n {
+				t.Errorf("%d rows were looked up for %d departments", looked, n)
+			}
+			if want := map[string]int{"chain": orgsync.MaxDepth, "cycle": 0}[name]; placed != want {
+				t.Errorf("%d departments are placed, want %d", placed, want)
+			}
+		})
+	}
+}
+
+func TestEndAloneAnnouncesNobody(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		say  []orgsync.Message
+		want bool
+	}{
+		{"end", []orgsync.Message{tenant(remove, 1)}, false},
+		{"end and later change", []orgsync.Message{tenant(remove, 1), tenant(modify, 2)}, false},
+		{"change and later end", []orgsync.Message{tenant(modify, 1), tenant(remove, 2)}, true},
+		{"binding and end", []orgsync.Message{tenant(remove, 2), tenant(add, 1)}, true},
+	} {
+		d := newDesk(t)
+		d.say(c.say...)
+		got, err := d.store.View(tenantID).Tenant(context.Background())
+		if err != nil || got.Announced != c.want {
+			t.Errorf("%s: announced = %v, %v; want %v", c.name, got.Announced, err, c.want)
+		}
+	}
+}
+
 func TestPlacementReasons(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
@@ -304,7 +370,7 @@ func TestPlacementReasons(t *testing.T) {
 	for code, row := range all {
 		got[code] = row.Reason
 	}
-	want := map[orgsync.OrgCode]string{"A": "cycle A→B→A", "B": "cycle B→A→B", "C": "cycle C→C", "D": "parent deleted: X"}
+	want := map[orgsync.OrgCode]string{"A": "cycle A→B→A", "B": "cycle A→B→A", "C": "cycle C→C", "D": "parent deleted: X"}
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("reasons (-want +got)\n%s", diff)
 	}

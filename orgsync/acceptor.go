@@ -90,7 +90,7 @@ func (a *Acceptor) take(tx Tx, p Push, v Version, held *heldError) (Receipt, err
 	due, future := p.fromTheFuture()
 	switch {
 	case p.Refused != nil:
-		w.tally[Refused] = p.Message.count()
+		w.tally[Refused] = max(1, p.Message.count())
 	case held != nil:
 		err = w.hold(held)
 	case future:
@@ -116,8 +116,14 @@ func (w *work) countEarlier() error {
 	return w.tx.Count(w.earlier)
 }
 
-// count is how many changes the message counts for: an empty list is one.
-func (m Message) count() int64 { return int64(max(1, m.Changes())) }
+// count is how many changes the message counts for: an empty full list says a lot, an
+// empty authSync nothing.
+func (m Message) count() int64 {
+	if m.Kind == AuthSync {
+		return int64(len(m.Users))
+	}
+	return int64(max(1, m.Changes()))
+}
 
 func answerTo(refused error) Answer {
 	switch {
@@ -140,11 +146,14 @@ type work struct {
 	tally   Tally // verdicts of this push's changes
 	earlier Tally // changes of earlier pushes that get another verdict
 
+	markAll bool // every department is looked at by the sinks
+
 	denied map[OrgCode]bool // departments that this message removes
 
 	policy   Policy
 	received time.Time
 	approved bool // a person said yes: neither guard nor host holds it
+	complete bool // a full list that says something by its silence
 	lost     int  // departments that the message destroys, or takes the place of
 }
 

@@ -41,6 +41,7 @@ func (a *Acceptor) ReleaseDue(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("messages that are due: %w", err)
 	}
+	var faults []error
 	for _, d := range due {
 		_, err := a.decide(ctx, d.Scope, d.Journal, func(tx Tx, d Deferred) (Receipt, error) {
 			return a.release(tx, d, now, false)
@@ -51,10 +52,10 @@ func (a *Acceptor) ReleaseDue(ctx context.Context, now time.Time) error {
 			})
 		}
 		if err != nil && !errors.Is(err, ErrNotFound) { // another process was faster
-			return fmt.Errorf("release message %d: %w", d.Journal, err)
+			faults = append(faults, fmt.Errorf("release message %d: %w", d.Journal, err))
 		}
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
 // release applies a waiting message and gives its changes their verdicts.

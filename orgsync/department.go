@@ -2,6 +2,7 @@ package orgsync
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 )
 
@@ -62,44 +63,6 @@ func ProjectDepartment(d Department, instances []Instance, assertions []Assertio
 	return d
 }
 
-// Place says whether the department can be reached from the top by way of lookup, and
-// if not why. It is a pure function of the rows, so it does not depend on the order in
-// which they came. lookup returns false for a department of which nothing was heard.
-func Place(d Department, lookup func(OrgCode) (Department, bool)) (placed bool, reason string) {
-	if !d.Live {
-		return false, ""
-	}
-	trail := []OrgCode{d.Code}
-	seen := map[OrgCode]bool{d.Code: true}
-	for parent := d.Parent; parent != ""; {
-		if seen[parent] {
-			return false, "cycle " + cycleText(trail, parent)
-		}
-		p, ok := lookup(parent)
-		switch {
-		case !ok:
-			return false, "parent unknown: " + string(parent)
-		case !p.Live:
-			return false, "parent deleted: " + string(parent)
-		}
-		trail = append(trail, parent)
-		seen[parent] = true
-		parent = p.Parent
-	}
-	return true, ""
-}
-
-// cycleText writes A→B→A, from the first department of the trail that is in the cycle.
-func cycleText(trail []OrgCode, again OrgCode) string {
-	var parts []string
-	for _, c := range trail {
-		if c == again || parts != nil {
-			parts = append(parts, string(c))
-		}
-	}
-	return strings.Join(append(parts, string(again)), "→")
-}
-
 // PathOf lists the codes from the top down to d, by way of lookup. Of a parked
 // department it is what is known: from its last live ancestor down.
 func PathOf(d Department, lookup func(OrgCode) (Department, bool)) []OrgCode {
@@ -110,10 +73,11 @@ func PathOf(d Department, lookup func(OrgCode) (Department, bool)) []OrgCode {
 		if !ok || !p.Live {
 			break
 		}
-		path = append([]OrgCode{parent}, path...)
+		path = append(path, parent)
 		seen[parent] = true
 		parent = p.Parent
 	}
+	slices.Reverse(path)
 	return path
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -154,7 +155,8 @@ func (d *Dispatcher) step(ctx context.Context, s Sink, g *gate) (bool, error) {
 		return false, fmt.Errorf("claim a lane: %w", err)
 	}
 	results, failed := d.converge(ctx, s, lane)
-	if failed == nil && g.open() {
+	down := errors.Is(failed, ErrUnavailable)
+	if !down && ctx.Err() == nil && g.open() {
 		d.Logger.InfoContext(ctx, "sink answers again", "sink", s.Name())
 	}
 	outcomes := d.outcomes(lane, results, failed)
@@ -165,9 +167,12 @@ func (d *Dispatcher) step(ctx context.Context, s Sink, g *gate) (bool, error) {
 		return true, fmt.Errorf("finish the lane: %w", err)
 	}
 	if len(outcomes) > 0 {
-		d.report(ctx, s, lane, outcomes, d.Now().Sub(now))
+		d.report(ctx, s, lane, outcomes, publicReason(results, failed), d.Now().Sub(now))
 	}
-	return true, failed
+	if down {
+		return true, failed
+	}
+	return true, nil
 }
 
 // converge calls the sink while the lease is being kept. Losing the lease ends the
@@ -200,11 +205,23 @@ func (d *Dispatcher) converge(ctx context.Context, s Sink, lane Lane) ([]Result,
 	for _, k := range lane.Keys {
 		keys = append(keys, k.Key)
 	}
-	return s.Converge(ctx, d.Lanes.View(lane.Tenant), keys)
+	return convergeSafely(ctx, s, d.Lanes.View(lane.Tenant), keys)
+}
+
+// convergeSafely makes an error of a panic, so that one tenant's data cannot end the
+// process again and again.
+func convergeSafely(ctx context.Context, s Sink, view View, keys []Key) (results []Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the sink broke down: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return s.Converge(ctx, view, keys)
 }
 
 // outcomes turns a sink's results into what is recorded. Keys without a result stay as
-// they are when the sink failed as a whole.
+// they are when the sink did not answer; another error is theirs, so that one tenant's
+// trouble is listed with its reason and delays nobody else.
 func (d *Dispatcher) outcomes(lane Lane, results []Result, failed error) []Outcome {
 	byKey := make(map[Key]Result, len(results))
 	for _, r := range results {
@@ -214,8 +231,10 @@ func (d *Dispatcher) outcomes(lane Lane, results []Result, failed error) []Outco
 	for _, k := range lane.Keys {
 		r, ok := byKey[k.Key]
 		switch {
-		case !ok && failed != nil:
+		case !ok && (errors.Is(failed, ErrUnavailable) || errors.Is(failed, context.Canceled)):
 			continue
+		case !ok && failed != nil:
+			r.Err = failed
 		case !ok:
 			r.Err = errors.New("the sink said nothing about this key")
 		}
@@ -262,8 +281,29 @@ func clip(s string) string {
 	return s[:n] + "…"
 }
 
+// publicError is an error that can say what happened without naming anybody.
+type publicError interface {
+	error
+	Public() string
+}
+
+// publicReason is the first reason why a key failed that may be logged. The whole of it,
+// which names the key, is in the store.
+func publicReason(results []Result, failed error) string {
+	errs := []error{failed}
+	for _, r := range results {
+		errs = append(errs, r.Err)
+	}
+	for _, err := range errs {
+		if e, ok := errors.AsType[publicError](err); ok {
+			return e.Public()
+		}
+	}
+	return "kitbridge status, kitbridge explain and the API's list of dead keys say why"
+}
+
 // report writes the one line of a delivery and tells the observer.
-func (d *Dispatcher) report(ctx context.Context, s Sink, lane Lane, outcomes []Outcome, elapsed time.Duration) {
+func (d *Dispatcher) report(ctx context.Context, s Sink, lane Lane, outcomes []Outcome, reason string, elapsed time.Duration) {
 	sum := Delivery{Sink: s.Name(), Elapsed: elapsed}
 	for _, o := range outcomes {
 		switch {
@@ -278,9 +318,17 @@ func (d *Dispatcher) report(ctx context.Context, s Sink, lane Lane, outcomes []O
 			sum.Warned++
 		}
 	}
-	d.Logger.InfoContext(ctx, "delivered",
-		"sink", s.Name(), "tenant_id", string(lane.Tenant), "keys", len(lane.Keys),
-		"done", sum.Done, "dead", sum.Dead, "retry", sum.Retry, "warned", sum.Warned, "elapsed", elapsed.String())
+	level := slog.LevelInfo
+	attrs := []slog.Attr{
+		slog.String("sink", s.Name()), slog.String("tenant_id", string(lane.Tenant)), slog.Int("keys", len(lane.Keys)),
+		slog.Int("done", sum.Done), slog.Int("dead", sum.Dead), slog.Int("retry", sum.Retry), slog.Int("warned", sum.Warned),
+		slog.String("elapsed", elapsed.String()),
+	}
+	if sum.Dead+sum.Retry > 0 {
+		level = slog.LevelWarn
+		attrs = append(attrs, slog.String("reason", reason))
+	}
+	d.Logger.LogAttrs(ctx, level, "delivered", attrs...)
 	if d.Observe != nil {
 		d.Observe(sum)
 	}

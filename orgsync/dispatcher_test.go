@@ -2,6 +2,7 @@ package orgsync_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/kitbridge/kitbridge/orgsync"
 	"github.com/kitbridge/kitbridge/orgsync/orgsynctest"
@@ -25,6 +26,9 @@ type shelf struct {
 	down  error                    // the sink as a whole does not answer
 	fail  map[orgsync.Key]error    // one key fails
 	hook  func(keys []orgsync.Key) // called before each Converge
+
+	trouble orgsync.TenantID // fails as a whole
+	panics  func()
 }
 
 func newShelf() *shelf {
@@ -33,7 +37,17 @@ func newShelf() *shelf {
 
 func (s *shelf) Name() string { return "shelf" }
 
-func (s *shelf) Converge(_ context.Context, _ orgsync.View, keys []orgsync.Key) ([]orgsync.Result, error) {
+func (s *shelf) Converge(ctx context.Context, view orgsync.View, keys []orgsync.Key) ([]orgsync.Result, error) {
+	t, err := view.Tenant(ctx)
+	s.mu.Lock()
+	trouble := err == nil && t.ID == s.trouble
+	s.mu.Unlock()
+	if trouble && s.panics != nil {
+		s.panics()
+	}
+	if trouble {
+		return nil, errors.New("size limit exceeded")
+	}
 	if s.hook != nil {
 		s.hook(keys)
 	}
@@ -76,6 +90,7 @@ type office struct {
 
 	mu         sync.Mutex
 	deliveries []orgsync.Delivery
+	tenant     orgsync.TenantID // who pushes; tenantID by default
 }
 
 func open(t *testing.T, sinks ...orgsync.Sink) *office {
@@ -109,7 +124,7 @@ func open(t *testing.T, sinks ...orgsync.Sink) *office {
 func (o *office) push(m orgsync.Message) orgsync.Receipt {
 	o.t.Helper()
 	o.sent++
-	m.Tenant, m.Stamp = tenantID, m.At
+	m.Tenant, m.Stamp = cmp.Or(o.tenant, tenantID), m.At
 	r, err := o.acceptor.Accept(context.Background(), orgsync.Push{
 		Message: m, Kind: m.Kind, Nonce: fmt.Sprint(o.sent), Digest: [32]byte{byte(o.sent)},
 	})
@@ -170,7 +185,7 @@ func TestDispatcherTellsTheObserver(t *testing.T) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		want := []orgsync.Delivery{{Sink: "shelf", Done: 2, Dead: 1, Retry: 1, Elapsed: 3 * time.Second}}
-		if diff := cmp.Diff(want, o.deliveries); diff != "" {
+		if diff := gocmp.Diff(want, o.deliveries); diff != "" {
 			t.Errorf("deliveries (-want +got):\n%s", diff)
 		}
 	})
@@ -264,6 +279,41 @@ func TestDispatcherSeesChangesDuringDelivery(t *testing.T) {
 	})
 }
 
+// Trouble that is one tenant's own is listed with that tenant's keys and delays nobody.
+func TestDispatcherOneTenantsTroubleIsItsOwn(t *testing.T) {
+	for name, trouble := range map[string]func(){
+		"error": nil,
+		"panic": func() { panic("index out of range") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newShelf()
+				s.trouble, s.panics = orgsync.TenantID("bad"), trouble
+				o := open(t, s)
+				for _, id := range []orgsync.TenantID{"bad", tenantID} {
+					o.tenant = id
+					o.bind()
+					o.grant("of "+string(id), 1)
+				}
+				synctest.Wait()
+				if got := s.count(userKey("of t1")); got != 1 {
+					t.Errorf("the healthy tenant's user was delivered %d times, want once, at once", got)
+				}
+				time.Sleep(10 * time.Minute)
+				s.set(func() { s.trouble = "" })
+				time.Sleep(11 * time.Minute)
+				synctest.Wait()
+				if got := s.count(userKey("of bad")); got != 1 {
+					t.Errorf("after the trouble the user was delivered %d times, want once", got)
+				}
+				if log := o.log.String(); strings.Contains(log, "does not answer") {
+					t.Errorf("one tenant's trouble is logged as the sink's:\n%s", log)
+				}
+			})
+		})
+	}
+}
+
 func TestBackoff(t *testing.T) {
 	t.Parallel()
 	var got []time.Duration
@@ -274,7 +324,7 @@ func TestBackoff(t *testing.T) {
 		500 * time.Millisecond, time.Second, time.Second, 2 * time.Second, 2 * time.Second, 4 * time.Second,
 		256 * time.Second, 512 * time.Second, 5 * time.Minute, 10 * time.Minute, 5 * time.Minute, 10 * time.Minute,
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("Backoff (-want +got)\n%s", diff)
 	}
 }

@@ -34,27 +34,53 @@ type heldError struct{ reason string }
 // Error says why.
 func (e *heldError) Error() string { return "held: " + e.reason }
 
-// guard ends the transaction if the message destroys more than is allowed.
-func (w *work) guard() error {
-	empty := w.message.Kind == AllOrgSync && len(w.message.Departments) == 0
-	if w.approved || w.lost == 0 && !empty {
+// guard ends the transaction if the message destroys more than is allowed. emptied says
+// that it is a list of nothing.
+func (w *work) guard(emptied bool) error {
+	if w.approved || w.lost == 0 && !emptied {
 		return nil
 	}
-	if empty {
+	if emptied {
 		return &heldError{"an empty list removes every department"}
 	}
-	recent, err := w.tx.Destroyed(w.received.Add(-time.Hour))
+	reason, err := w.exceeds()
 	if err != nil {
 		return err
 	}
-	left, err := w.tx.LiveDepartments()
-	if err != nil {
-		return err
-	}
-	if w.policy.Guard.Holds(w.lost, recent, left) {
-		return &heldError{fmt.Sprintf("removes or cuts off %d departments (%d more within the hour), %d would remain", w.lost, recent, left)}
+	if reason != "" {
+		return &heldError{reason}
 	}
 	return w.tx.NoteDestroyed(w.received, w.lost)
+}
+
+// exceeds says why what the message destroys needs a person's yes, or nothing.
+func (w *work) exceeds() (string, error) {
+	recent, err := w.tx.Destroyed(w.received.Add(-time.Hour))
+	if err != nil {
+		return "", err
+	}
+	left, err := w.tx.LiveDepartments()
+	if err != nil || !w.policy.Guard.Holds(w.lost, recent, left) {
+		return "", err
+	}
+	return fmt.Sprintf("removes or cuts off %d departments (%d more within the hour), %d would remain", w.lost, recent, left), nil
+}
+
+// spare says whether what the end of one instance destroys stays in the sinks until a
+// person says yes. The end itself is never held: it takes access away.
+func (w *work) spare() (bool, error) {
+	if w.message.Kind != TenantSync || w.message.Flag != FlagRemove || w.approved || w.lost == 0 {
+		return false, nil
+	}
+	reason, err := w.exceeds()
+	if err != nil {
+		return false, err
+	}
+	if reason == "" {
+		return false, w.tx.NoteDestroyed(w.received, w.lost)
+	}
+	w.tally[Applied]--
+	return true, w.wait(Deferred{Wait: WaitGuard, Reason: reason, Content: w.message.listing()})
 }
 
 // hold sets the message aside for a person, unless a person has refused the same
@@ -71,6 +97,7 @@ func (w *work) hold(held *heldError) error {
 			return nil
 		}
 	}
+	w.complete = true // or it would not have been held
 	if err := w.supersede(); err != nil {
 		return err
 	}
@@ -125,7 +152,7 @@ func (w *work) replaces(older Message) bool {
 		return false
 	}
 	switch {
-	case m.Kind == AllOrgSync && !m.Incomplete:
+	case m.Kind == AllOrgSync && w.complete:
 		return older.Kind == AllOrgSync || older.Kind == SingleOrgSync
 	case m.Kind == SingleOrgSync:
 		return older.Kind == SingleOrgSync && older.Departments[0].Code == m.Departments[0].Code
@@ -134,12 +161,17 @@ func (w *work) replaces(older Message) bool {
 	}
 }
 
-// holdsHost sets the new address of an auth centre aside if it is on another host, the
-// tenant has a credential that would be sent there, and nobody vouched for the host. The
-// rest of the message applies.
-func (w *work) holdsHost(before, after Tenant, instances []Instance) (bool, error) {
-	from, to := domainHost(before.Domain), domainHost(after.Domain)
-	if w.approved || before.Domain == "" || from == to || w.vouched(to) || w.message.Enterprise.Domain == nil {
+// holdsHost sets the address of an auth centre aside if it is on another host than the
+// tenant's, the tenant has a credential that could be sent there, and nobody vouched for
+// the host. It does not matter whether the address would show now: another instance may
+// end. The rest of the message applies.
+func (w *work) holdsHost(before Tenant, was Instance, instances []Instance) (bool, error) {
+	domain := w.message.Enterprise.Domain
+	if w.approved || domain == nil || w.message.Flag == FlagRemove || before.Domain == "" || was.Domain.Version >= w.version {
+		return false, nil
+	}
+	from, to := domainHost(before.Domain), domainHost(*domain)
+	if from == to || w.vouched(to) {
 		return false, nil
 	}
 	credentials, err := w.tx.Credentials()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -167,6 +168,118 @@ func TestGuardCountsCascadesAndTheLastHour(t *testing.T) {
 	}
 }
 
+// The end of one of two instances takes access away at once; what it destroys beyond the
+// guard stays in the sinks until a person says yes.
+func TestEndOfAnInstanceSparesTheSinks(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	if err := d.store.OpenSinks(t.Context(), []string{"s"}); err != nil {
+		t.Fatal(err)
+	}
+	second := tenant(add, 0)
+	second.Instance = "two"
+	kept := list(1, "kept")
+	kept.Instance = "two"
+	d.say(tenant(add, 0), second, kept, list(1, many(200)...), user(add, 1))
+	d.settle("s")
+	end := d.receipt(tenant(remove, 2))
+	if want := (orgsync.Tally{0, 0, 0, 1, 0}); end.Tally != want {
+		t.Errorf("the end of the instance = %v, want %v", end.Tally, want)
+	}
+	if got := seen(t, d.store); len(got.Users) != 0 || len(got.Departments) != 0 {
+		t.Errorf("after the end the state has %v", got)
+	}
+	if owed := d.settle("s"); slices.ContainsFunc(owed, isDepartment) {
+		t.Errorf("the sink is owed departments before a person said yes: %v", owed)
+	}
+	if _, err := d.acceptor.Approve(t.Context(), scope(), end.ID); err != nil {
+		t.Fatal(err)
+	}
+	gone := 0
+	for _, k := range d.settle("s") {
+		if isDepartment(k) && k.ID != "kept" {
+			gone++
+		}
+	}
+	if gone != 200 {
+		t.Errorf("after the yes the sink is owed %d departments that are gone, want 200", gone)
+	}
+	if got, want := d.tally(), (orgsync.Tally{205, 0, 0, 0, 0}); got != want {
+		t.Errorf("tally = %v, want %v", got, want)
+	}
+}
+
+func isDepartment(k orgsync.Key) bool { return k.Kind == orgsync.DepartmentKey }
+
+// settle takes what the sink is owed and returns it.
+func (d *desk) settle(sink string) (owed []orgsync.Key) {
+	d.t.Helper()
+	for {
+		lane, err := d.store.Claim(context.Background(), sink, at(0), at(60), 1000)
+		if errors.Is(err, orgsync.ErrNotFound) {
+			return owed
+		}
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		var outcomes []orgsync.Outcome
+		for _, k := range lane.Keys {
+			owed = append(owed, k.Key)
+			outcomes = append(outcomes, orgsync.Outcome{Key: k.Key, Revision: k.Revision, Done: true})
+		}
+		if err := d.store.Finish(context.Background(), lane, outcomes); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+}
+
+// What did not come back after a tenant's end and return is gone once the new list is
+// known, and the sinks hear of it.
+func TestReturnOfATenantForgetsWhatDidNotComeBack(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	if err := d.store.OpenSinks(t.Context(), []string{"s"}); err != nil {
+		t.Fatal(err)
+	}
+	d.say(tenant(add, 0), list(1, "d1", "d2"))
+	d.settle("s")
+	d.say(tenant(remove, 2), tenant(add, 3))
+	if owed := d.settle("s"); slices.ContainsFunc(owed, isDepartment) {
+		t.Errorf("before the new list the sink is owed departments: %v", owed)
+	}
+	d.say(list(4, "d1"))
+	if owed := d.settle("s"); !slices.Contains(owed, orgsync.Key{Kind: orgsync.DepartmentKey, ID: "d2"}) {
+		t.Errorf("after the new list the sink is owed %v, not the department that did not come back", owed)
+	}
+}
+
+func TestApprovedEmptyListIsCounted(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.say(tenant(add, 0), list(1, "d1"))
+	held := d.receipt(list(2))
+	if _, err := d.acceptor.Approve(t.Context(), scope(), held.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := d.tally(), (orgsync.Tally{3, 0, 0, 0, 0}); got != want || d.live() != 0 {
+		t.Errorf("tally = %v, %d live; want %v, 0", got, d.live(), want)
+	}
+	if r := d.receipt(list(1)); r.Tally != (orgsync.Tally{0, 1, 0, 0, 0}) {
+		t.Errorf("an empty list older than the last = %v, want it stale", r.Tally)
+	}
+}
+
+func TestBrokenListKeepsTheHeldOne(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.say(tenant(add, 0), list(1, many(200)...))
+	held := d.receipt(list(2, many(10)...))
+	d.say(list(3, "d0001", " bad"))
+	if _, err := d.acceptor.Approve(t.Context(), scope(), held.ID); err != nil {
+		t.Errorf("Approve() = %v: a list that says nothing by its silence replaced the held one", err)
+	}
+}
+
 func TestFromTheFuture(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
@@ -225,6 +338,11 @@ func domain(flag orgsync.Flag, second int, address string) orgsync.Message {
 	return m
 }
 
+func of(i orgsync.InstanceID, m orgsync.Message) orgsync.Message {
+	m.Instance = i
+	return m
+}
+
 func TestNewHostIsHeld(t *testing.T) {
 	t.Parallel()
 	credential := orgsync.Message{Kind: orgsync.ApplicationSync, Flag: add, App: "a", At: at(1), Client: orgsync.Client{ID: "c", Secret: "s"}}
@@ -240,6 +358,9 @@ func TestNewHostIsHeld(t *testing.T) {
 		{"another host", []orgsync.Message{domain(add, 0, "a.example"), credential, domain(modify, 2, "b.example")}, 1, "a.example", "b.example"},
 		{"vouched for", []orgsync.Message{domain(add, 0, "a.example"), credential, domain(modify, 2, "x.ok.example")}, 0, "x.ok.example", ""},
 		{"only looks vouched for", []orgsync.Message{domain(add, 0, "a.example"), credential, domain(modify, 2, "notok.example")}, 1, "a.example", "notok.example"},
+		{"hidden behind another instance", []orgsync.Message{
+			domain(add, 5, "a.example"), credential, of("two", domain(add, 2, "b.example")),
+		}, 1, "a.example", ""},
 		{"an old message", []orgsync.Message{domain(add, 5, "a.example"), credential, domain(modify, 2, "b.example")}, 0, "a.example", ""},
 		{
 			"superseded",
@@ -262,7 +383,7 @@ func TestNewHostIsHeld(t *testing.T) {
 			if got := d.tally()[orgsync.Held]; got != c.held || now.Domain != c.want {
 				t.Errorf("held = %d, domain = %s; want %d, %s", got, now.Domain, c.held, c.want)
 			}
-			if c.held == 0 {
+			if c.approved == "" {
 				return
 			}
 			if now.Name != "name 2" {

@@ -45,6 +45,11 @@ func (i Instance) IsBound() bool {
 	return i.Bound > i.Ended
 }
 
+// wasBound says whether the instance is or ever was bound.
+func (i Instance) wasBound() bool {
+	return i.Bound != "" || i.Modified != "" && (i.Ended == "" || i.Modified < i.Ended)
+}
+
 // apply takes a tenantSync in and reports whether it was news.
 func (i *Instance) apply(e Enterprise, flag Flag, v Version) bool {
 	news := false
@@ -108,7 +113,7 @@ func ProjectTenant(id TenantID, instances []Instance) Tenant {
 	var ended Version
 	for _, i := range instances {
 		t.Active = t.Active || i.IsBound()
-		t.Announced = t.Announced || i.IsBound() || i.Ended != ""
+		t.Announced = t.Announced || i.wasBound()
 		ended = max(ended, i.Ended)
 	}
 	if !t.Active {

@@ -25,9 +25,10 @@ func (w *work) place(p *placement, mark bool) error {
 		return nil
 	}
 	var changed []Department
+	placer := Placer{Lookup: p.lookup}
 	for _, code := range codes {
 		d := p.rows[code]
-		placed, reason, err := p.place(d)
+		placed, reason, err := placer.Place(d)
 		if err != nil {
 			return err
 		}
@@ -46,10 +47,17 @@ func (w *work) place(p *placement, mark bool) error {
 	if err := w.judge(p, codes); err != nil || !mark {
 		return err
 	}
+	spared, err := w.spare()
+	if err != nil {
+		return err
+	}
 	keys := make([]DirtyKey, 0, len(codes))
 	for _, code := range codes {
 		urgency := Build
 		if !p.rows[code].Live {
+			if spared {
+				continue
+			}
 			urgency = Demolish
 		}
 		keys = append(keys, DirtyKey{Key{Kind: DepartmentKey, ID: string(code)}, urgency})
@@ -80,19 +88,6 @@ func (p *placement) followDown() error {
 		}
 	}
 	return nil
-}
-
-// place is Place over rows that are read as they are needed.
-func (p *placement) place(d Department) (bool, string, error) {
-	var failed error
-	placed, reason := Place(d, func(code OrgCode) (Department, bool) {
-		row, ok, err := p.lookup(code)
-		if err != nil {
-			failed = err
-		}
-		return row, ok && err == nil
-	})
-	return placed, reason, failed
 }
 
 func (p *placement) lookup(code OrgCode) (Department, bool, error) {

@@ -42,7 +42,10 @@ func (s *state) Departments(_ context.Context, codes []orgsync.OrgCode) (map[org
 	out := map[orgsync.OrgCode]orgsync.PlacedDepartment{}
 	for _, c := range codes {
 		if d, ok := s.departments[c]; ok {
-			d.Placed, d.Reason = orgsync.Place(d, lookup)
+			d.Placed, d.Reason, _ = (&orgsync.Placer{Lookup: func(c orgsync.OrgCode) (orgsync.Department, bool, error) {
+				found, ok := lookup(c)
+				return found, ok, nil
+			}}).Place(d)
 			out[c] = orgsync.PlacedDepartment{Department: d, Path: orgsync.PathOf(d, lookup)}
 		}
 	}
