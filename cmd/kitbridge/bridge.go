@@ -34,7 +34,7 @@ type bridge struct {
 	purgers    []purger
 	dispatcher *orgsync.Dispatcher
 	acceptor   *orgsync.Acceptor
-	relying    *sso.RelyingParty
+	relying    *sso.RelyingParty // nil: the profile is not built
 	metrics    *metrics
 	reload     func(ctx context.Context) // follows the configuration; nil: it stays as it is
 	inForce    reading                   // what the parts were made of
@@ -104,10 +104,12 @@ func (b *bridge) assemble(ctx context.Context, ring *keyring.Ring, keys []*rsa.P
 	if err != nil {
 		return err
 	}
-	if b.relying, err = newRelyingParty(b.config, ring, b.store, b.log); err != nil {
-		return err
+	if b.config.SSO.Profile != profileCAS {
+		if b.relying, err = newRelyingParty(b.config, ring, b.store, b.log); err != nil {
+			return err
+		}
 	}
-	b.public = newPublicMux(b.config.Marketplace.Path, marketplace, b.relying, product)
+	b.public = newPublicMux(b.config.Marketplace.Path, marketplace, newSignIn(b.config.SSO, b.relying), product)
 	b.admin, err = console.New(console.Config{
 		Token: b.config.Admin.Token.Reveal(), Listen: b.config.Admin.Listen,
 		Status: b.status, Database: b.store.Ping, Degraded: b.degraded,
@@ -131,16 +133,18 @@ func (b *bridge) newMarketplace(keys []*rsa.PrivateKey) (http.Handler, error) {
 	})
 }
 
-func newPublicMux(path string, marketplace http.Handler, relying *sso.RelyingParty, product http.Handler) http.Handler {
+func newPublicMux(path string, marketplace http.Handler, in signIn, product http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", console.Health)
 	if path != "" {
 		mux.Handle(path, marketplace)
 	}
 	mux.Handle(path+"/", marketplace)
-	mux.Handle("/sso/", relying.Handler())
+	mux.Handle("/sso/", in.pages)
 	if product != nil {
-		mux.Handle("/", relying.Require(product))
+		mux.Handle("/", in.protect(product))
+	} else if path != "" {
+		mux.HandleFunc("GET /{$}", welcome)
 	}
 	return mux
 }

@@ -49,8 +49,9 @@ func (d *decoder) checkMarketplace(m *Marketplace) {
 	for name, keys := range map[string][]Secret{"kit": m.Keys.Kit, "base": m.Keys.Base, "v1": m.Keys.V1} {
 		at := "marketplace.keys." + name
 		for i, key := range keys {
-			if text := key.Reveal(); text == "" || strings.TrimSpace(text) != text {
-				d.fault(fmt.Sprintf("%s[%d]", at, i), "is empty or has blanks around it; copy the key from the seller centre, or remove the line to turn %s off", name)
+			here := fmt.Sprintf("%s[%d]", at, i)
+			if text := key.Reveal(); !d.bad(here) && (text == "" || strings.TrimSpace(text) != text) {
+				d.fault(here, "is empty or has blanks around it; copy the key from the seller centre, or remove the line to turn %s off", name)
 			}
 		}
 	}

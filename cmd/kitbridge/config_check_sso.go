@@ -37,6 +37,12 @@ func (d *decoder) checkSSO(s *SSO) {
 		d.checkRule(fmt.Sprintf("sso.rules[%d]", i), r)
 	}
 	d.checkStaticTenants(s.Tenants)
+	// Without a chooser people get to their company by the unified login page, whose
+	// address may want the app.
+	unified := s.UnifiedLoginURL != "" && (s.AppID != "" || !strings.Contains(s.UnifiedLoginURL, "{appId}"))
+	if s.Chooser == "off" && !unified && !d.bad("sso.chooser") && !d.bad("sso.app_id") && !d.bad("sso.unified_login_url") {
+		d.fault("sso.chooser", "is off, and without sso.app_id there is no unified login page either, so nobody could name their company; give sso.app_id, or use search or list")
+	}
 }
 
 func (d *decoder) checkRule(at string, r Rule) {

@@ -69,15 +69,20 @@ func isBelow(path, parent string) bool {
 // fault reports what is wrong with the key at path, at its place or that of the
 // nearest key above it.
 func (d *decoder) fault(path, format string, args ...any) {
-	where := place{line: 1, col: 1}
+	if p := d.places[path]; p != nil {
+		p.bad = true
+	}
+	d.faultAt(d.placeFor(path), path, format, args...)
+}
+
+// placeFor is the place of the key at path, or of the nearest key above it.
+func (d *decoder) placeFor(path string) place {
 	for at := path; at != ""; at = at[:max(0, strings.LastIndexAny(at, ".["))] {
 		if p := d.places[at]; p != nil {
-			p.bad = p.bad || at == path
-			where = *p
-			break
+			return *p
 		}
 	}
-	d.faultAt(where, path, format, args...)
+	return place{line: 1, col: 1}
 }
 
 func (d *decoder) faultAt(at place, path, format string, args ...any) {
@@ -240,20 +245,22 @@ func (d *decoder) secretFile(n ast.Node, target reflect.Value, path, filePath st
 	}
 	var name string
 	d.scalar(n, reflect.ValueOf(&name).Elem(), field{kind: "path"}, filePath)
-	if d.places[filePath].bad {
+	// Checks speak of the secret itself; what they find is found where its file is named.
+	at := *d.places[filePath]
+	d.places[path] = &at
+	if at.bad {
 		return
 	}
 	text, err := readLimited(name, maxSecretFile)
 	if err != nil {
 		d.fault(filePath, "file %s %s", name, err)
+		at.bad = true // so that nothing calls the secret empty, too
 		return
 	}
-	// Checks speak of the secret itself; what they find is found where its file is named.
-	at := *d.places[filePath]
-	d.places[path] = &at
 	content := strings.TrimRight(string(text), "\r\n")
 	if content == "" {
 		d.fault(filePath, "file %s holds nothing; write the secret into it", name)
+		at.bad = true
 		return
 	}
 	switch out := target.Addr().Interface().(type) {

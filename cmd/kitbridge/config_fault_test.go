@@ -26,6 +26,8 @@ func TestFaults(t *testing.T) {
 	}{
 		// Reading.
 		{"syntax", ok + "sso: [a\n", []string{"2:6: not readable as YAML: sequence end token ']' not found; look at the quotes, colons and indentation here"}},
+		{"UTF-16", "\xFF\xFEp\x00u\x00", []string{" is not in UTF-8 (it holds NUL bytes, as UTF-16 does); save it as UTF-8"}},
+		{"byte order mark", "\xEF\xBB\xBF" + ok + "lisen: a\n", []string{"2:1: lisen: unknown key; did you mean listen?"}},
 		{"two documents", ok + "---\nlisten: a\n", []string{"3:1: a second document begins here; remove the line ---"}},
 		{"no mapping", "- a\n", []string{"1:1: want keys and values, found a list; write them indented below, or as {key: value}"}},
 		{"only text", "hello\n", []string{"1:1: want keys and values, found text; write them indented below, or as {key: value}"}},
@@ -47,7 +49,20 @@ func TestFaults(t *testing.T) {
 		{"file of no secret", ok + "listen_file: a\n", []string{"2:1: listen_file: unknown key; known here: " + strings.Join(topKeys(), ", ")}},
 		{"number as key", ok + "7: a\n", []string{"2:1: 7: unknown key; known here: " + strings.Join(topKeys(), ", ")}},
 
+		// What could not be had is not called empty, too.
+		{"variables", ok + "marketplace: {keys: {kit: \"${A}\", v1: [\"${B}\"]}}\nsinks: [{name: c, type: ldap, url: 'ldap://[::1]', bind_dn: cn=a, bind_password: \"${C}\", base_dn: dc=a, tenants: [a]}]\n", []string{
+			"2:22: marketplace.keys.kit: environment variable A is not set; set it, or write $${A} for the text itself",
+			"2:40: marketplace.keys.v1[0]: environment variable B is not set; set it, or write $${B} for the text itself",
+			"3:67: sinks[0].bind_password: environment variable C is not set; set it, or write $${C} for the text itself",
+		}},
+		{"secret files", ok + "marketplace: {keys: {kit_file: none}}\nsinks: [{name: c, type: ldap, url_file: /dev/null, bind_dn: cn=a, bind_password_file: none, base_dn: dc=a, tenants: [a]}]\n", []string{
+			"2:22: marketplace.keys.kit_file: file none does not exist; create it or correct the path",
+			"3:31: sinks[0].url_file: file /dev/null holds nothing; write the secret into it",
+			"3:67: sinks[0].bind_password_file: file none does not exist; create it or correct the path",
+		}},
+
 		// Types.
+		{"port alone", ok + "listen: 8180\n", []string{`2:1: listen: 8180 is no address to listen on; write host:port in quotes, for example "127.0.0.1:8180"`}},
 		{"number for text", ok + "sso: {app_id: 0012}\n", []string{"2:7: sso.app_id: want text, found a number; put it in quotes"}},
 		{"truth for text", ok + "sso: {app_id: true}\n", []string{"2:7: sso.app_id: want text, found true or false; put it in quotes"}},
 		{"number for secret", ok + "admin: {token: 1234567890}\n", []string{"2:9: admin.token: want text, found a number; put it in quotes"}},
@@ -120,6 +135,7 @@ func TestFaults(t *testing.T) {
 		{"token in clear", ok + "admin: {listen: \":8081\", token: " + strings.Repeat("t", 32) + "}\n", []string{"2:9: admin.listen: would send the token in clear beyond this machine; listen on 127.0.0.1 and put a proxy with TLS before it, or remove admin.token"}},
 		{"one port for both", ok + "admin: {listen: 127.0.0.1:8080}\n", []string{"2:9: admin.listen: is the same as listen; the operator's pages need a port of their own"}},
 		{"idle longer than absolute", ok + "sso: {session: {idle: 2d}}\n", []string{"2:17: sso.session.idle: is longer than sso.session.absolute; make it shorter"}},
+		{"no way to a company", ok + "sso: {chooser: off}\n", []string{"2:7: sso.chooser: is off, and without sso.app_id there is no unified login page either, so nobody could name their company; give sso.app_id, or use search or list"}},
 		{"no algorithm", ok + "sso: {signing_algs: []}\n", []string{"2:7: sso.signing_algs: is missing or empty; give it a value, or remove the key to have the default"}},
 		{"no token address", ok + "sso: {token_url: \"\"}\n", []string{"2:7: sso.token_url: is missing or empty; give it a value, or remove the key to have the default"}},
 		{"host twice", ok + "sso: {hosts: [{host: a.example}, {host: A.example}, {tenant: t}]}\n", []string{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,9 @@ const (
 // Config must not be used. Warnings don't keep a bridge from starting.
 func loadConfig(path string, env func(string) (string, bool)) (Config, []Warning, error) {
 	text, err := readLimited(path, maxConfigFile)
+	if errors.Is(err, errMissing) {
+		err = errors.New("does not exist; kitbridge init makes one, or name yours with --config")
+	}
 	if err != nil {
 		return Config{}, nil, newConfigError([]fault{{File: path, Text: err.Error()}})
 	}
@@ -54,6 +58,12 @@ func readConfig(path string, text []byte, env func(string) (string, bool)) (Conf
 // parse returns the document's root, or nil when there is none: an empty file,
 // or one whose syntax is wrong (d.unreadable).
 func (d *decoder) parse(text []byte) ast.Node {
+	text = bytes.TrimPrefix(text, []byte("\xEF\xBB\xBF")) // some editors begin UTF-8 with it
+	if bytes.IndexByte(text, 0) >= 0 {
+		d.unreadable = true
+		d.faults = append(d.faults, fault{File: d.file, Text: "is not in UTF-8 (it holds NUL bytes, as UTF-16 does); save it as UTF-8"})
+		return nil
+	}
 	// Duplicate keys are reported by us, all of them and in our own words.
 	file, err := parseYAML(text)
 	if err != nil {
@@ -95,13 +105,16 @@ func parseYAML(text []byte) (file *ast.File, err error) {
 	return parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 }
 
+// errMissing is readLimited's error for a file that is not there.
+var errMissing = errors.New("does not exist; create it or correct the path")
+
 // readLimited reads a regular file of at most limit bytes. Its error says what
 // is wrong and what to do, without the file's name.
 func readLimited(path string, limit int64) ([]byte, error) {
 	f, err := os.Open(path) //nolint:gosec // the operator's own choice of file
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, errors.New("does not exist; create it or correct the path")
+		return nil, errMissing
 	case errors.Is(err, fs.ErrPermission):
 		return nil, errors.New("may not be read by this user; change its owner or mode")
 	case err != nil:

@@ -52,6 +52,10 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, f field, path string) {
 		d.fault(path, "%s", err)
 		return
 	}
+	if f.kind == "listen" && n.Type() == ast.IntegerType {
+		d.fault(path, "%s is no address to listen on; write host:port in quotes, for example \"127.0.0.1:%s\"", text, text)
+		return
+	}
 	// A variable may hold a number or a truth value; its type is not in the file.
 	if text == raw && !d.fitsType(n, v.Type(), path) {
 		return

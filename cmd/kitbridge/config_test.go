@@ -242,6 +242,7 @@ marketplace: {keys: {kit_file: kit}}
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	_, warnings, err := readConfig("k.yaml", []byte(`public_url: http://app.example.com
+marketplace: {keys: {v1: [k]}}
 sso:
   profile: kit
   embedded: partitioned
@@ -267,13 +268,13 @@ sinks:
 	}
 	want := []string{
 		"k.yaml:1:1: public_url: is http://: sessions and codes can be read on the way; use https:// in production",
-		"k.yaml:4:3: sso.embedded: is accepted, but this version does not act on it yet",
-		"k.yaml:16:5: sinks[0].on_drift: is accepted, but this version does not act on it yet",
+		"k.yaml:5:3: sso.embedded: is accepted, but this version does not act on it yet",
+		"k.yaml:17:5: sinks[0].on_drift: is accepted, but this version does not act on it yet",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
-	_, warnings, err = readConfig("k.yaml", []byte("public_url: http://localhost:8080\n"), lookup())
+	_, warnings, err = readConfig("k.yaml", []byte("public_url: http://localhost:8080\nmarketplace: {keys: {kit: [k]}}\nsinks: [{name: p, type: sql, url: 'sqlite:p.db'}]\n"), lookup())
 	if err != nil || len(warnings) != 0 {
 		t.Errorf("http on loopback: warnings %v, error %v; want none", warnings, err)
 	}
@@ -301,7 +302,7 @@ func TestUnbuiltKeysExist(t *testing.T) {
 func TestMissingFile(t *testing.T) {
 	t.Parallel()
 	_, _, err := loadConfig("no/such.yaml", lookup())
-	want := "no/such.yaml: does not exist; create it or correct the path"
+	want := "no/such.yaml: does not exist; kitbridge init makes one, or name yours with --config"
 	if err == nil || err.Error() != want {
 		t.Errorf("loadConfig of no file: %v, want %s", err, want)
 	}

@@ -10,20 +10,22 @@ import (
 
 // unbuilt are the keys that are accepted, but whose feature does not exist yet:
 // a value other than the default does nothing. values, if any, are the only
-// ones that this concerns. A feature's entry goes when the feature comes.
+// ones that this concerns; instead says what happens, if it is more than nothing. A
+// feature's entry goes when the feature comes.
 type unbuilt struct {
-	key    string
-	values []string
+	key     string
+	values  []string
+	instead string
 }
 
 func unbuiltKeys() []unbuilt {
 	return []unbuilt{
 		{key: "marketplace.keys.base"},
 		{key: "marketplace.purge_after"},
-		{key: "sso.profile", values: []string{"cas"}},
+		{key: "sso.profile", values: []string{profileCAS}, instead: "so nobody can sign in: everything below /sso/ is answered with 503"},
 		{key: "sso.hosts"},
 		{key: "sso.embedded"},
-		{key: "sso.rules"},
+		{key: "sso.rules", instead: "so every request is refused: all of /sso/authz/ is answered with 403, whatever the rules say"},
 		{key: "sso.tenants"},
 		{key: "proxy.upstream"},
 		{key: "sinks.dialect", values: []string{"389ds", "ad"}},
@@ -48,12 +50,22 @@ func (d *decoder) warnings(c *Config) []Warning {
 		plain := index.ReplaceAllString(key, "")
 		for _, u := range unbuiltKeys() {
 			if u.key == plain && at.changed && (u.values == nil || slices.Contains(u.values, at.word)) {
-				warn(key, *at, "is accepted, but this version does not act on it yet")
+				text := "is accepted, but this version does not act on it yet"
+				if u.instead != "" {
+					text += ", " + u.instead
+				}
+				warn(key, *at, text)
 			}
 		}
 	}
 	if u, err := url.Parse(c.PublicURL); err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
 		warn("public_url", *d.places["public_url"], "is http://: sessions and codes can be read on the way; use https:// in production")
+	}
+	if len(c.Marketplace.Keys.Kit)+len(c.Marketplace.Keys.V1) == 0 {
+		warn("marketplace.keys", d.placeFor("marketplace.keys"), "has no access key, so every message of the marketplace is refused; copy one from the seller centre into kit")
+	}
+	if len(c.Sinks) == 0 {
+		warn("sinks", d.placeFor("sinks"), "is empty, so no directory and no table is kept; people can sign in all the same")
 	}
 	slices.SortFunc(warnings, func(a, b Warning) int {
 		return cmp.Or(a.Line-b.Line, strings.Compare(a.Key, b.Key))

@@ -92,7 +92,7 @@ func (d *demo) prepare(ctx context.Context, o demoOptions) error {
 		return err
 	}
 	var err error
-	if _, err = writeRSAKey(d.credential()); err != nil {
+	if err = writeRSAKey(d.credential()); err != nil {
 		return err
 	}
 	if d.key, err = readPrivateKey(d.credential()); err != nil {

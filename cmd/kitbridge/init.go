@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -38,9 +39,10 @@ const initLong = `Write what a new bridge needs into a folder:
 
 and print the public half of the last one as the marketplace's form wants it.
 
-Nothing that exists is overwritten. With --force a kitbridge.yaml is, but never
-a key: what was sealed or registered with the old one would be lost. To start
-anew, move the files away yourself.`
+What exists is kept, and only what is missing is written; so run it again to see
+the public key again. With --force kitbridge.yaml is replaced, but never a key:
+what was sealed or registered with the old one would be lost. For new keys, move
+the old files away yourself.`
 
 func newInitCommand(p process) *cobra.Command {
 	var dir string
@@ -61,60 +63,70 @@ func newInitCommand(p process) *cobra.Command {
 	return c
 }
 
-// initFolder writes the three files and tells what to do next. It looks first
-// whether all can be written, so that a refusal leaves the folder as it was.
+// initFolder writes those of the three files that are missing and tells what to do next.
 func initFolder(out io.Writer, dir string, force bool) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("folder for the new files: %w", err)
 	}
 	config, ring, credential := filepath.Join(dir, configName), filepath.Join(dir, keyRingName), filepath.Join(dir, rsaKeyName)
-	refusals := []error{refuse(ring, "move the key away if you really want another"), refuse(credential, "move the key away if you really want another")}
-	if !force {
-		refusals = append(refusals, refuse(config, "use --force to replace it"))
+	var done []string
+	for _, file := range []struct {
+		path    string
+		replace bool
+		write   func(path string) error
+	}{
+		{ring, false, writeRing},
+		{credential, false, writeRSAKey},
+		{config, force, func(path string) error { return writeConfig(path, force) }},
+	} {
+		there, err := exists(file.path)
+		switch {
+		case err != nil:
+			return err
+		case there && !file.replace:
+			done = append(done, "  kept     "+file.path)
+			continue
+		case there:
+			done = append(done, "  replaced "+file.path)
+		default:
+			done = append(done, "  wrote    "+file.path)
+		}
+		if err := file.write(file.path); err != nil {
+			return err
+		}
 	}
-	if err := errors.Join(refusals...); err != nil {
-		return err
-	}
-	if err := writeRing(ring); err != nil {
-		return err
-	}
-	public, err := writeRSAKey(credential)
+	public, err := publicKey(credential)
 	if err != nil {
 		return err
 	}
-	if err := writeConfig(config, force); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(out, nextSteps, config, ring, credential, public)
+	_, err = fmt.Fprintf(out, nextSteps, strings.Join(done, "\n"), public, config)
 	return err
 }
 
-const nextSteps = `Wrote
-  %[1]s
-  %[2]s
-  %[3]s
+const nextSteps = `%[1]s
 
 Public key of the application credential, for the field 公钥 in the seller
 centre (应用凭证管理), one line:
 
-%[4]s
+%[2]s
 
 Next:
-  1. In %[1]s set public_url, marketplace.keys.kit (the access key of the
-     seller centre) and a sink; each key has its explanation beside it.
+  1. In %[3]s set public_url, marketplace.keys.kit (the access key that
+     the seller centre binds to the joint-operation sync interfaces) and a sink;
+     each key has its explanation beside it.
   2. Back up both key files, apart from the database.
-  3. kitbridge serve --config %[1]s
+  3. kitbridge serve --config %[3]s
 `
 
-// refuse returns an error that names path if there is something at it.
-func refuse(path, do string) error {
+// exists says whether there is anything at path.
+func exists(path string) (bool, error) {
 	switch _, err := os.Lstat(path); {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return false, nil
 	case err != nil:
-		return fmt.Errorf("look for %s: %w", path, err)
+		return false, fmt.Errorf("look for %s: %w", path, err)
 	default:
-		return fmt.Errorf("%s exists and is left as it is; %s", path, do)
+		return true, nil
 	}
 }
 
@@ -126,24 +138,32 @@ func writeRing(path string) error {
 	return ring.WriteNew(path)
 }
 
-// writeRSAKey makes a key, writes it as PEM (PKCS #8, RFC 5208) and returns the
-// public half as base64 of its SubjectPublicKeyInfo (RFC 5280, section 4.1): a
-// PEM without its header lines, which is what the marketplace's form wants.
-func writeRSAKey(path string) (string, error) {
+// writeRSAKey makes a key and writes it as PEM (PKCS #8, RFC 5208).
+func writeRSAKey(path string) error {
 	key, err := rsa.GenerateKey(rand.Reader, rsaBits)
 	if err != nil {
-		return "", fmt.Errorf("make RSA key: %w", err)
+		return fmt.Errorf("make RSA key: %w", err)
 	}
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return "", fmt.Errorf("encode RSA key: %w", err)
+		return fmt.Errorf("encode RSA key: %w", err)
+	}
+	return writeNew(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+}
+
+// publicKey returns the public half of the RSA key at path as base64 of its
+// SubjectPublicKeyInfo (RFC 5280, section 4.1): a PEM without its header lines, which is
+// what the marketplace's form wants.
+func publicKey(path string) (string, error) {
+	key, err := readPrivateKey(path)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
 	}
 	public, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {
 		return "", fmt.Errorf("encode public key: %w", err)
 	}
-	block := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})
-	return base64.StdEncoding.EncodeToString(public), writeNew(path, block)
+	return base64.StdEncoding.EncodeToString(public), nil
 }
 
 // writeConfig writes the sample. A file that it replaces is there, old or new, at

@@ -45,7 +45,7 @@ Exit codes: 0 stopped as told, 1 failed, 2 the configuration is wrong.`
 func newServeCommand(p process) *cobra.Command {
 	var file string
 	c := &cobra.Command{
-		Use:     "serve --config FILE",
+		Use:     "serve [--config FILE]",
 		Short:   "Run the bridge",
 		Long:    serveLong,
 		Example: "  kitbridge serve --config /etc/kitbridge/kitbridge.yaml",
