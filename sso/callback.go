@@ -169,7 +169,7 @@ func (rp *RelyingParty) unsolicited(w http.ResponseWriter, r *http.Request, e *r
 		return ErrAttemptLost
 	}
 	land, first, err := rp.spent.once(r.Context(), "code "+to.domain+" "+resp.code, func() (landing, error) {
-		return rp.redeemUnsolicited(r, to, resp.code)
+		return rp.redeemUnsolicited(r, t, resp.code)
 	})
 	return rp.finish(w, r, e, land, first, err)
 }
@@ -197,7 +197,7 @@ func (rp *RelyingParty) mayBounce(w http.ResponseWriter, r *http.Request, tenant
 	return true
 }
 
-// redeemAttempt redeems the code of an attempt. The auth centre and the client are those it was begun with; only the secret
+// redeemAttempt redeems the code of an attempt, at the auth centre and with the client that it was begun with. Only the secret
 // may have been rotated in between, and then the token call that was refused for it is made once more.
 func (rp *RelyingParty) redeemAttempt(r *http.Request, a *attempt, code string) (landing, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), redeemTimeout)
@@ -207,36 +207,76 @@ func (rp *RelyingParty) redeemAttempt(r *http.Request, a *attempt, code string) 
 		return landing{}, portError(err)
 	}
 	about := landing{tenant: t.ID, tenantName: t.Name}
-	to, err := rp.targetOf(ctx, t)
+	to, err := rp.targetOfAttempt(ctx, a)
 	if err != nil {
 		return about, err
 	}
-	if to.credential.ClientID != a.ClientID || to.credential.App != a.App {
-		return about, fmt.Errorf("the credential was replaced meanwhile: %w", ErrAttemptExpired)
-	}
-	to.domain, to.issuer = a.Domain, a.Issuer
 	c, err := rp.profile.finish(ctx, to, a, code)
 	if errors.Is(err, ErrClientRejected) {
-		again, cerr := rp.credentials.Credential(ctx, t.ID)
-		if cerr == nil && again.Live && again.ClientID == a.ClientID && again.Secret != to.credential.Secret {
-			to.credential = again
+		again, aerr := rp.targetOfAttempt(ctx, a)
+		switch {
+		case errors.Is(aerr, ErrAttemptExpired):
+			return about, aerr
+		case aerr == nil && again.credential.Secret != to.credential.Secret:
+			to = again
 			c, err = rp.profile.finish(ctx, to, a, code)
 		}
 	}
 	if err != nil {
 		return about, err
 	}
-	v, err := identify(c, t.ID)
+	v, err := identify(c, to.tenant.ID)
 	if err != nil {
 		return about, err
 	}
 	return rp.land(ctx, r, to, v, a.Return, a.Foreign, false)
 }
 
-func (rp *RelyingParty) redeemUnsolicited(r *http.Request, to target, code string) (landing, error) {
+// targetOfAttempt returns where the code of an attempt is redeemed now. If that is another auth centre or another client than
+// the attempt's, the error is ErrAttemptExpired and the person starts again: the secret of today is no business of the auth
+// centre of yesterday.
+func (rp *RelyingParty) targetOfAttempt(ctx context.Context, a *attempt) (target, error) {
+	to, err := rp.settledTarget(ctx, a.Tenant)
+	if err != nil {
+		return target{}, err
+	}
+	if to.credential.ClientID != a.ClientID || to.credential.App != a.App {
+		return target{}, fmt.Errorf("the credential was replaced meanwhile: %w", ErrAttemptExpired)
+	}
+	if to.domain != a.Domain || to.issuer != a.Issuer {
+		return target{}, fmt.Errorf("the auth centre moved meanwhile: %w", ErrAttemptExpired)
+	}
+	return to, nil
+}
+
+// settledTarget is targetOf for calls that carry the secret. The tenant is read again after its credential: of a move that
+// brought a new secret, the secret must not be seen beside the old address.
+func (rp *RelyingParty) settledTarget(ctx context.Context, id TenantID) (target, error) {
+	t, err := rp.tenants.Tenant(ctx, id)
+	if err != nil {
+		return target{}, portError(err)
+	}
+	to, err := rp.targetOf(ctx, t)
+	if err != nil {
+		return target{}, err
+	}
+	if t, err = rp.tenants.Tenant(ctx, id); err != nil {
+		return target{}, portError(err)
+	}
+	if domain, issuer, err := rp.addressOf(t); err != nil || domain != to.domain || issuer != to.issuer {
+		return target{}, fmt.Errorf("the auth centre moved meanwhile: %w", ErrAttemptExpired)
+	}
+	return to, nil
+}
+
+func (rp *RelyingParty) redeemUnsolicited(r *http.Request, t Tenant, code string) (landing, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), redeemTimeout)
 	defer cancel()
-	about := landing{tenant: to.tenant.ID, tenantName: to.tenant.Name}
+	about := landing{tenant: t.ID, tenantName: t.Name}
+	to, err := rp.settledTarget(ctx, t.ID)
+	if err != nil {
+		return about, err
+	}
 	c, err := rp.profile.finish(ctx, to, nil, code)
 	if err != nil {
 		return about, err

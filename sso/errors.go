@@ -32,7 +32,8 @@ var (
 	ErrInsecureDomain = errors.New("insecure auth centre address")
 	// ErrAttemptLost means that this browser holds no attempt with this state.
 	ErrAttemptLost = errors.New("no attempt with this state in this browser")
-	// ErrAttemptExpired means that the attempt is older than ten minutes.
+	// ErrAttemptExpired means that the attempt is older than ten minutes, or that its auth centre or client is the tenant's no
+	// more.
 	ErrAttemptExpired = errors.New("attempt expired")
 	// ErrTenantMismatch means that callback, credential and userinfo do not name one tenant.
 	ErrTenantMismatch = errors.New("tenants disagree")
