@@ -153,7 +153,7 @@ func (w *work) replaces(older Message) bool {
 	}
 	switch {
 	case m.Kind == AllOrgSync && w.complete:
-		return older.Kind == AllOrgSync || older.Kind == SingleOrgSync
+		return older.Kind == AllOrgSync // a removal counts for other instances too
 	case m.Kind == SingleOrgSync:
 		return older.Kind == SingleOrgSync && older.Departments[0].Code == m.Departments[0].Code
 	default:
