@@ -54,7 +54,7 @@ type purger interface {
 func openBridge(ctx context.Context, cfg Config, log *slog.Logger, product http.Handler) (*bridge, error) {
 	ring, err := openKeyRing(cfg)
 	if err != nil {
-		return nil, &usageError{err}
+		return nil, err
 	}
 	keys, err := readPrivateKeys(cfg.Marketplace.PrivateKeyFiles)
 	if err != nil {
@@ -65,11 +65,8 @@ func openBridge(ctx context.Context, cfg Config, log *slog.Logger, product http.
 		URL: cfg.Database.Reveal(), Migrate: cfg.Migrate == "auto", Keys: ring,
 		App: sso.AppID(cfg.SSO.AppID), Now: time.Now, Logger: log,
 	})
-	if errors.Is(err, store.ErrKeys) || errors.Is(err, store.ErrSchema) {
-		return nil, &usageError{err} // starting again would not help
-	}
 	if err != nil {
-		return nil, err
+		return nil, databaseFault(cfg, err)
 	}
 	if err := b.assemble(ctx, ring, keys, product); err != nil {
 		return nil, errors.Join(err, b.close())
@@ -89,7 +86,7 @@ func (b *bridge) assemble(ctx context.Context, ring *keyring.Ring, keys []*rsa.P
 		}
 	}
 	b.dispatcher, err = orgsync.NewDispatcher(orgsync.DispatcherConfig{
-		Lanes: b.store, Sinks: sinks, Logger: b.log, Now: time.Now, Observe: b.metrics.observeDelivery,
+		Lanes: b.store, Sinks: sinks, Holds: holdings(b.config.Sinks), Logger: b.log, Now: time.Now, Observe: b.metrics.observeDelivery,
 	})
 	if err != nil {
 		return err
@@ -188,20 +185,26 @@ func ssoSettings(c SSO) sso.Settings {
 }
 
 // openKeyRing reads the key file, or creates it beside a new SQLite database: with
-// another key an old database could not be read.
+// another key an old database could not be read. Its errors name key_file or database.
 func openKeyRing(cfg Config) (*keyring.Ring, error) {
 	ring, err := keyring.Load(cfg.KeyFile)
 	if err == nil || !errors.Is(err, os.ErrNotExist) {
-		return ring, err
+		return ring, keyFault(cfg.KeyFile, err)
 	}
 	fresh, newErr := store.IsNew(cfg.Database.Reveal())
-	if newErr != nil || !fresh {
-		return nil, fmt.Errorf("%w; the database exists already and needs the key it was made with: put that file back", err)
+	if newErr != nil {
+		return nil, databaseFault(cfg, newErr)
+	}
+	if !fresh {
+		return nil, keyFault(cfg.KeyFile, fmt.Errorf("%w; the database exists already and needs the key it was made with: put that file back", err))
 	}
 	if ring, err = keyring.Generate(); err != nil {
 		return nil, err
 	}
-	return ring, ring.WriteNew(cfg.KeyFile)
+	if err := ring.WriteNew(cfg.KeyFile); err != nil {
+		return nil, keyFault(cfg.KeyFile, fmt.Errorf("%w; make its folder, for the account that runs kitbridge, or correct the path", err))
+	}
+	return ring, nil
 }
 
 // readPrivateKeys reads the RSA keys of the application credential, PEM with PKCS #8

@@ -104,10 +104,10 @@ func build() buildVersion {
 func listen(ctx context.Context, cfg Config) (public, admin net.Listener, err error) {
 	var lc net.ListenConfig
 	if public, err = lc.Listen(ctx, "tcp", cfg.Listen); err != nil {
-		return nil, nil, fmt.Errorf("listen: %w", err)
+		return nil, nil, listenFault("listen", cfg.Listen, err)
 	}
 	if admin, err = lc.Listen(ctx, "tcp", cfg.Admin.Listen); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("admin.listen: %w", err), public.Close())
+		return nil, nil, errors.Join(listenFault("admin.listen", cfg.Admin.Listen, err), public.Close())
 	}
 	return public, admin, nil
 }
@@ -132,6 +132,7 @@ func (b *bridge) run(ctx context.Context, public, admin net.Listener) error {
 	start(func() error { return servers[1].Serve(admin) })
 	start(func() error { return b.dispatcher.Run(background) })
 	start(func() error { return b.store.Run(background) })
+	start(func() error { b.releaseDue(background); return nil })
 	start(func() error { b.tend(background); return nil })
 	if b.reload != nil {
 		start(func() error { b.reload(background); return nil })
@@ -165,14 +166,11 @@ const (
 	purgeEvery = time.Hour
 )
 
-// tend does what nobody asks for, until ctx ends: it applies messages that fell due and
-// deletes what was kept long enough. The journal is looked at at once too: a process that
-// is restarted every half hour must not keep bodies for ever.
-func (b *bridge) tend(ctx context.Context) {
-	due, purge := time.NewTicker(dueEvery), time.NewTicker(purgeEvery)
+// releaseDue applies messages that fell due, until ctx ends. Revocations are among them,
+// so it shares its goroutine with nothing that could take long.
+func (b *bridge) releaseDue(ctx context.Context) {
+	due := time.NewTicker(dueEvery)
 	defer due.Stop()
-	defer purge.Stop()
-	b.forgetBodies(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -181,9 +179,22 @@ func (b *bridge) tend(ctx context.Context) {
 			if err := b.acceptor.ReleaseDue(ctx, now); err != nil && ctx.Err() == nil {
 				b.log.WarnContext(ctx, "messages that are due were not applied", "error", err.Error())
 			}
+		}
+	}
+}
+
+// tend deletes what was kept long enough, until ctx ends. It begins at once: a process
+// that is restarted every half hour must not keep bodies for ever.
+func (b *bridge) tend(ctx context.Context) {
+	purge := time.NewTicker(purgeEvery)
+	defer purge.Stop()
+	for {
+		b.forgetBodies(ctx)
+		b.purge(ctx)
+		select {
+		case <-ctx.Done():
+			return
 		case <-purge.C:
-			b.purge(ctx)
-			b.forgetBodies(ctx)
 		}
 	}
 }
@@ -214,7 +225,7 @@ func (b *bridge) forgetBodies(ctx context.Context) {
 
 func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           survivePanics(h, log),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -222,4 +233,25 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+}
+
+// survivePanics answers 503 where a handler broke down, and says so where somebody looks:
+// the server's own line about it is as quiet as its lines about strangers' connections.
+func survivePanics(next http.Handler, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p == http.ErrAbortHandler { //nolint:errorlint // the value itself, by its contract
+				panic(p)
+			}
+			// Only the kind: the value may hold what was being worked on.
+			log.ErrorContext(r.Context(), "a request broke down", "path", r.URL.Path, "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			w.Header().Set("Cache-Control", "no-store")
+			http.Error(w, "the service is in trouble", http.StatusServiceUnavailable)
+		}()
+		next.ServeHTTP(w, r)
+	})
 }

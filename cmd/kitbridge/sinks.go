@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,6 +41,9 @@ func openSinks(ctx context.Context, cfg Config, s *store.Store, log *slog.Logger
 			}
 		default:
 			opened, err := openDirectory(c, s.Links(c.Name), log)
+			if err == nil {
+				err = stillBelow(ctx, s, c)
+			}
 			faults = append(faults, err)
 			if err == nil {
 				sinks = append(sinks, opened)
@@ -58,6 +62,42 @@ func openSinks(ctx context.Context, cfg Config, s *store.Store, log *slog.Logger
 		return nil, nil, errors.Join(err, closeAll())
 	}
 	return sinks, closeAll, nil
+}
+
+// stillBelow refuses a base_dn that was changed: the entries below the old one would stay
+// as they are, enabled, and nobody would look after them.
+func stillBelow(ctx context.Context, s *store.Store, c Sink) error {
+	name, err := s.LinkedDN(ctx, c.Name)
+	if err != nil || name == "" {
+		return err
+	}
+	base, err := ldapsink.ParseDN(c.BaseDN)
+	if err != nil {
+		return fmt.Errorf("sink %s: base_dn: %w", c.Name, err)
+	}
+	if dn, err := ldapsink.ParseDN(name); err != nil || dn.IsBelow(base) {
+		return err
+	}
+	return &usageError{fmt.Errorf("sink %s: base_dn was changed: its entries do not stand below %s; put the old base_dn back, "+
+		"or give the sink a new name and remove the old entries yourself", c.Name, c.BaseDN)}
+}
+
+// holdings says by name what each sink is to hold and where, without secrets. A sink of
+// which that changes is owed everything again.
+func holdings(sinks []Sink) map[string]string {
+	out := make(map[string]string, len(sinks))
+	for _, c := range sinks {
+		tenants := slices.Sorted(slices.Values(c.Tenants))
+		where := c.BaseDN
+		if c.Type == sinkSQL {
+			where = c.Prefix
+			if u, err := url.Parse(c.URL[0].Reveal()); err == nil {
+				where += " " + u.Scheme + ":" + u.Host + u.Path + u.Opaque
+			}
+		}
+		out[c.Name] = fmt.Sprintf("%q %q %s", tenants, where, c.RemovedUsers)
+	}
+	return out
 }
 
 func openDirectory(c Sink, links ldapsink.Links, log *slog.Logger) (*ldapsink.Sink, error) {

@@ -11,12 +11,13 @@ import (
 )
 
 const (
-	selectBridge = "SELECT id FROM bridge"
-	inIDs        = " (kind, name) IN (SELECT value ->> 0, value ->> 1 FROM " + eachValue + ")"
-	ofSink       = " WHERE sink = ? AND scope = (SELECT id FROM scope WHERE realm = 0 AND tenant = ?) AND"
-	selectLinks  = "SELECT kind, name, uuid, dn FROM link" + ofSink + inIDs
-	deleteLinks  = "DELETE FROM link" + ofSink + inIDs
-	upsertLinks  = `INSERT INTO link (sink, scope, kind, name, uuid, dn)
+	selectBridge   = "SELECT id FROM bridge"
+	selectSomeLink = "SELECT dn FROM link WHERE sink = ? AND uuid <> '' LIMIT 1"
+	inIDs          = " (kind, name) IN (SELECT value ->> 0, value ->> 1 FROM " + eachValue + ")"
+	ofSink         = " WHERE sink = ? AND scope = (SELECT id FROM scope WHERE realm = 0 AND tenant = ?) AND"
+	selectLinks    = "SELECT kind, name, uuid, dn FROM link" + ofSink + inIDs
+	deleteLinks    = "DELETE FROM link" + ofSink + inIDs
+	upsertLinks    = `INSERT INTO link (sink, scope, kind, name, uuid, dn)
 	SELECT ?, c.id, j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3
 	FROM ` + eachValue + ` j JOIN scope c ON c.realm = 0 AND c.tenant = ?
 	WHERE true
@@ -31,6 +32,16 @@ func (s *Store) BridgeID(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("read the bridge's id: %w", err)
 	}
 	return id, nil
+}
+
+// LinkedDN returns the name of some entry of a directory that is ours, empty if there is
+// none.
+func (s *Store) LinkedDN(ctx context.Context, sink string) (string, error) {
+	names, err := collect(ctx, s.readers, scanText, selectSomeLink, sink)
+	if err != nil || len(names) == 0 {
+		return "", err
+	}
+	return names[0], nil
 }
 
 // Links remembers which entries of one directory are ours. What Put and Delete wrote is
