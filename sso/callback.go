@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -32,50 +31,55 @@ func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, e 
 		return nil
 	}
 	e.event = "callback"
-	client := rp.clientAddr(r)
-	if rp.failures.exceeded(client) {
-		return ErrRateLimited
-	}
-	err := rp.callback(w, r, e)
-	if err != nil && !errors.Is(err, ErrUnavailable) {
-		rp.failures.add(client)
-	}
-	return err
-}
-
-func (rp *RelyingParty) callback(w http.ResponseWriter, r *http.Request, e *record) error {
-	q, err := query(r)
+	resp, err := readResponse(r, rp.settings.TenantParams)
 	if err != nil {
-		return err
-	}
-	resp, err := readResponse(q, rp.settings.TenantParams)
-	if err != nil {
-		return err
+		return rp.limited(r, "", func() error { return err })
 	}
 	if resp.code == "" && resp.failure == "" { // one address, four jobs: without an answer it is the login address
 		return rp.restart(w, r, e, resp)
 	}
-	if resp.state != "" {
-		a, err := rp.findAttempt(r, resp.state)
-		if err == nil {
-			return rp.solicited(w, r, e, a, resp)
-		}
-		if ownState(resp.state) || resp.tenant == "" || resp.failure != "" {
-			return rp.lost(w, r, e, resp.state, err)
-		}
-		// A state that is none of ours may be a portal's: the code is unsolicited.
+	a, lost := rp.findAttempt(r, resp.state)
+	if lost != nil {
+		return rp.limited(r, "", func() error { return rp.unmatched(w, r, e, resp, lost) })
 	}
-	if resp.failure != "" {
+	return rp.limited(r, a.Tenant, func() error { return rp.solicited(w, r, e, a, resp) })
+}
+
+// limited answers a callback unless too many of its kind failed. What belongs to no attempt of its browser (tenant "") is
+// counted apart, so that nobody can lock out the people who sign in at the same address. Faults on our side, and an auth centre
+// that does not answer, are not the caller's failures.
+func (rp *RelyingParty) limited(r *http.Request, tenant TenantID, answer func() error) error {
+	from := rp.clientAddr(r)
+	if rp.failures.exceeded(from, tenant) {
+		return ErrRateLimited
+	}
+	err := answer()
+	if err != nil && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrProviderUnreachable) {
+		rp.failures.add(from, tenant)
+	}
+	return err
+}
+
+// unmatched answers a callback that belongs to no attempt of this browser, for the reason lost.
+func (rp *RelyingParty) unmatched(w http.ResponseWriter, r *http.Request, e *record, resp response, lost error) error {
+	switch {
+	case resp.state != "" && (ownState(resp.state) || resp.tenant == "" || resp.failure != ""):
+		return rp.lost(w, r, e, resp.state, lost)
+	case resp.failure != "":
 		return ErrRefused
 	}
+	// A state that is none of ours may be a portal's: the code is unsolicited.
 	return rp.unsolicited(w, r, e, resp)
 }
 
 // readResponse takes the parameters apart. All tenant parameters that are there must agree.
-func readResponse(q url.Values, tenantParams []string) (response, error) {
+func readResponse(r *http.Request, tenantParams []string) (response, error) {
+	q, err := query(r)
+	if err != nil {
+		return response{}, err
+	}
 	var resp response
 	for name, to := range map[string]*string{"code": &resp.code, "state": &resp.state, "iss": &resp.iss, "error": &resp.failure} {
-		var err error
 		if *to, err = single(q, name); err != nil {
 			return response{}, err
 		}

@@ -316,17 +316,55 @@ func TestLoopBreaker(t *testing.T) {
 func TestFailedCallbacksAreLimited(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, nil)
-	browser := ssotest.Browser(t)
-	for range 60 {
-		if got := h.get(browser, "/sso/callback?code=x"); got.status != http.StatusBadRequest {
-			t.Fatalf("callback = %d, want 400", got.status)
+	browser, stranger := ssotest.Browser(t), ssotest.Browser(t)
+	fail := func(kind string, callback func() reply) {
+		t.Helper()
+		for range 60 {
+			if got := callback(); got.status != http.StatusBadRequest {
+				t.Fatalf("%s = %d, want 400", kind, got.status)
+			}
+		}
+		if got := callback(); got.status != http.StatusTooManyRequests {
+			t.Errorf("%s, the 61st = %d, want 429", kind, got.status)
 		}
 	}
-	if got := h.get(browser, "/sso/callback?code=x"); got.status != http.StatusTooManyRequests {
-		t.Errorf("the 61st = %d, want 429", got.status)
+	fail("of no attempt", func() reply { return h.get(stranger, "/sso/callback?code=x") })
+	if got := h.get(stranger, "/sso/callback?code=x&code=y"); got.status != http.StatusTooManyRequests {
+		t.Errorf("one that makes no sense = %d, want 429 too", got.status)
 	}
+	h.signIn(browser, tenantA, "zhang.san", "pw1") // at the same address
+	h.wantSubject(browser, tenantA+"/zhang.san")
+
+	wrong := func() reply {
+		return h.get(stranger, "/sso/callback?code=wrong&state="+stateOf(t, h.start(stranger, tenantA, "/")))
+	}
+	fail("of attempts with wrong codes", wrong)
+	h.signIn(browser, tenantB, "zhang.san", "pw9")
+	h.wantSubject(browser, tenantB+"/zhang.san") // people of another tenant do not feel it
+
 	h.clock.advance(time.Minute)
 	h.signIn(browser, tenantA, "zhang.san", "pw1")
+	h.wantSubject(browser, tenantA+"/zhang.san")
+}
+
+// TestAuthCentreThatIsDownLimitsNobody: those who try meanwhile are let in as soon as it answers again.
+func TestAuthCentreThatIsDownLimitsNobody(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	browser := ssotest.Browser(t)
+	back := h.authorize(browser, h.start(browser, tenantA, "/"), "zhang.san", "pw1")
+	tenant := h.tenants[tenantA]
+	down := tenant
+	down.Domain = "http://127.0.0.1:1"
+	h.PutTenant(t, down)
+	for range 61 {
+		other := ssotest.Browser(t)
+		if got := h.get(other, "/sso/callback?code=x&state="+stateOf(t, h.start(other, tenantA, "/"))); got.status != http.StatusBadGateway {
+			t.Fatalf("callback = %d, want 502\n%s", got.status, got.body)
+		}
+	}
+	h.PutTenant(t, tenant)
+	h.get(browser, back)
 	h.wantSubject(browser, tenantA+"/zhang.san")
 }
 

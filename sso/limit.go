@@ -10,42 +10,49 @@ import (
 )
 
 const (
-	// failuresPerMinute is how many callbacks of one address may fail before it has to wait. A wrong code costs a call to an
+	// failuresPerMinute is how many callbacks of one kind may fail before the next has to wait. A wrong code costs a call to an
 	// auth centre; whole companies share one address.
 	failuresPerMinute = 60
-	// maxAddresses bounds the table; a full one starts anew.
-	maxAddresses = 1 << 14
+	// maxFailures bounds the table; a full one starts anew.
+	maxFailures = 1 << 14
 )
 
-// failureLimit counts failed callbacks per address and minute. Successful ones are never limited.
+// failureLimit counts failed callbacks per minute, address and kind. Successful ones are never limited.
 type failureLimit struct {
 	now func() time.Time
 
 	mu     sync.Mutex
-	minute int64              // under mu
-	counts map[netip.Addr]int // under mu
+	minute int64               // under mu
+	counts map[failureKind]int // under mu
 }
 
-// exceeded reports whether address has to wait.
-func (l *failureLimit) exceeded(address netip.Addr) bool {
+// failureKind is what is counted together: the callbacks of one address that belong to attempts at one tenant or, with tenant
+// "", to no attempt of their browser. Those cost a stranger nothing, and must not stand in anybody's way.
+type failureKind struct {
+	network netip.Addr
+	tenant  TenantID
+}
+
+// exceeded reports whether a callback of this kind has to wait.
+func (l *failureLimit) exceeded(address netip.Addr, tenant TenantID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.turn()
-	return l.counts[network(address)] >= failuresPerMinute
+	return l.counts[failureKind{network(address), tenant}] >= failuresPerMinute
 }
 
 // add counts a failure.
-func (l *failureLimit) add(address netip.Addr) {
+func (l *failureLimit) add(address netip.Addr, tenant TenantID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.turn()
-	l.counts[network(address)]++
+	l.counts[failureKind{network(address), tenant}]++
 }
 
 // turn begins a new table with each minute. The caller holds mu.
 func (l *failureLimit) turn() {
-	if minute := l.now().Unix() / 60; l.counts == nil || minute != l.minute || len(l.counts) >= maxAddresses {
-		l.minute, l.counts = minute, map[netip.Addr]int{}
+	if minute := l.now().Unix() / 60; l.counts == nil || minute != l.minute || len(l.counts) >= maxFailures {
+		l.minute, l.counts = minute, map[failureKind]int{}
 	}
 }
 
