@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kitbridge/kitbridge/internal/peers"
 	"github.com/kitbridge/kitbridge/orgsync"
 )
 
@@ -85,4 +86,12 @@ func pushOf500(tx orgsync.Tx, round int) error {
 		}
 	}
 	return nil
+}
+
+// BenchmarkPostgreSQL does what the other benchmarks do, on a PostgreSQL that does not
+// leave the machine.
+func BenchmarkPostgreSQL(b *testing.B) {
+	postgreSQL.Store(peers.PostgreSQL(b))
+	b.Run("Accept500", BenchmarkAccept500)
+	b.Run("Update500", BenchmarkUpdate500)
 }

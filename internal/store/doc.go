@@ -28,8 +28,8 @@
 // so the statements about one tenant stand in line and those about another do not wait.
 // Isolation is READ COMMITTED; what concerns all tenants, the list of sinks and the ring,
 // has a row of its own that is held in the same way. Lanes are leased row by row, and
-// found by polling. There is no lock of a session, no advisory lock and no LISTEN, so a
-// pooler may stand between, and a distributed database that speaks the protocol will do.
+// found by polling. There is no lock of a session, no advisory lock and no LISTEN, which
+// poolers and distributed databases that speak the protocol do not have.
 // Everything is read from the primary. The statements are those of SQLite, translated
 // where the two differ (dialect.go).
 //
