@@ -1,11 +1,14 @@
 package sso_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -361,6 +364,85 @@ func TestParallelDeliveryRedeemsOnce(t *testing.T) {
 	}
 	if calls := h.centre.Calls(tenantA); calls.Token != 1 {
 		t.Errorf("%d token calls after a reload, want 1", calls.Token)
+	}
+}
+
+// deliveries are ports that let something happen when the account is looked up, and refuse what was cancelled.
+type deliveries struct {
+	*memory
+	once   sync.Once
+	during func()
+}
+
+func (d *deliveries) Account(ctx context.Context, tenant sso.TenantID, app sso.AppID, user sso.UserName) (sso.Account, error) {
+	d.once.Do(d.during)
+	return d.memory.Account(ctx, tenant, app, user)
+}
+
+func (d *deliveries) CreateSession(ctx context.Context, s sso.NewSession) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return d.memory.CreateSession(ctx, s)
+}
+
+// TestParallelDeliveryMakesOneSession delivers a callback several times while the first delivery is under way, whose browser
+// hangs up. All are answered with one session.
+func TestParallelDeliveryMakesOneSession(t *testing.T) {
+	t.Parallel()
+	d := &deliveries{}
+	h := newHouse(t, func(c *sso.Config) {
+		d.memory = c.Sessions.(*memory)
+		c.Accounts, c.Sessions = d, d
+	})
+	browser := ssotest.Browser(t)
+	back := h.authorize(browser, h.start(browser, tenantA, "/desk"), "zhang.san", "pw1")
+	u, _ := url.Parse(h.url)
+	deliver := func(ctx context.Context) string {
+		r := httptest.NewRequestWithContext(ctx, http.MethodGet, back, nil)
+		for _, c := range browser.Jar.Cookies(u) {
+			r.AddCookie(c)
+		}
+		w := httptest.NewRecorder()
+		h.rp.Handler().ServeHTTP(w, r)
+		if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/desk" {
+			t.Errorf("callback = %d to %q, want /desk", w.Code, w.Header().Get("Location"))
+		}
+		for _, c := range w.Result().Cookies() {
+			if c.Name == "kitbridge-"+u.Port() {
+				return c.Value
+			}
+		}
+		return ""
+	}
+	ctx, hangUp := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	var begun atomic.Int32
+	ids := make([]string, 8)
+	d.during = func() {
+		for i := range ids[1:] {
+			wg.Go(func() {
+				begun.Add(1)
+				ids[i+1] = deliver(t.Context())
+			})
+		}
+		for begun.Load() < int32(len(ids)-1) {
+			runtime.Gosched()
+		}
+		for range 10_000 { // until they wait for this one
+			runtime.Gosched()
+		}
+		hangUp()
+	}
+	ids[0] = deliver(ctx)
+	wg.Wait()
+	slices.Sort(ids)
+	if ids = slices.Compact(ids); len(ids) != 1 || len(h.sessions) != 1 {
+		t.Fatalf("%d ids and %d sessions, want one", len(ids), len(h.sessions))
+	}
+	got := h.do(ssotest.Browser(t), http.MethodGet, "/sso/authz/auth-request", nil, "Cookie", "kitbridge-"+u.Port()+"="+ids[0])
+	if got.status != http.StatusOK {
+		t.Errorf("with the session = %d, want 200", got.status)
 	}
 }
 

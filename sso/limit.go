@@ -74,7 +74,7 @@ const (
 )
 
 // spentCodes sees to it that a callback which arrives twice redeems once. Whoever comes while the first is under way gets the
-// same landing, since reload and double delivery throw the first answer away. Other processes do not know these; there the
+// same landing (and the same session), since reload and double delivery throw the first answer away. Other processes do not know these; there the
 // auth centre's single use of a code holds.
 type spentCodes struct {
 	now func() time.Time

@@ -1,6 +1,7 @@
 package sso
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -8,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/gorilla/sessions"
@@ -47,9 +49,39 @@ type sessionValue int
 const (
 	// liveValue holds the LiveSession that the request came with.
 	liveValue sessionValue = iota
-	// newValue holds the NewSession that Save is to create.
+	// newValue holds the creation of the session that Save is to give.
 	newValue
 )
+
+// createTimeout ends the storing of a session.
+const createTimeout = 10 * time.Second
+
+// creation is a session that is stored once, however often the callback that brings it is delivered at the same time: each
+// delivery is answered with the same id, so that whichever answer the browser keeps is good, and none leaves a session that
+// nobody holds.
+type creation struct {
+	session NewSession
+
+	once sync.Once
+	id   string // written under once, as is err
+	err  error
+}
+
+// create stores the session under an id nobody has seen, and returns the id. The browser that hangs up is the one that
+// reloads, and then its other delivery waits for this.
+func (c *creation) create(ctx context.Context, port Sessions) (string, error) {
+	c.once.Do(func() {
+		c.err = ErrUnavailable // what the others get if this panics
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), createTimeout)
+		defer cancel()
+		c.id = newSessionID()
+		c.session.Key, _ = sessionKey(c.id)
+		if c.err = port.CreateSession(ctx, c.session); c.err != nil {
+			c.err = fmt.Errorf("create session: %w", portError(c.err))
+		}
+	})
+	return c.id, c.err
+}
 
 // sessionStore is a [sessions.Store] over the Sessions port. Unlike the stores of the library it sets every attribute of
 // its cookie, and Save never keeps an id: what is saved gets a new one, so an id planted before sign-in is worth nothing.
@@ -103,15 +135,14 @@ func (s *sessionStore) Save(r *http.Request, w http.ResponseWriter, session *ses
 		http.SetCookie(w, sessions.NewCookie(session.Name(), "", session.Options))
 		return nil
 	}
-	fresh, ok := session.Values[newValue].(NewSession)
+	fresh, ok := session.Values[newValue].(*creation)
 	if !ok {
 		return errors.New("save session: nothing to save")
 	}
-	// 2. The new one is stored, under an id nobody has seen.
-	session.ID = newSessionID()
-	fresh.Key, _ = sessionKey(session.ID)
-	if err := s.port.CreateSession(r.Context(), fresh); err != nil {
-		return fmt.Errorf("create session: %w", portError(err))
+	// 2. The new one is stored, under an id of its own.
+	var err error
+	if session.ID, err = fresh.create(r.Context(), s.port); err != nil {
+		return err
 	}
 	// 3. Only now does the browser hear of it.
 	http.SetCookie(w, sessions.NewCookie(session.Name(), session.ID, session.Options))

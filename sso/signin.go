@@ -31,8 +31,8 @@ const (
 // landing is the outcome of a redemption: a value, so that a callback delivered twice can be answered twice.
 type landing struct {
 	kind landingKind
-	// session is saved once for each delivery, each time under an id of its own.
-	session  NewSession
+	// session is shared by the deliveries, and stored once.
+	session  *creation
 	waiting  waiting
 	location string
 	tenant   TenantID
@@ -102,13 +102,13 @@ func (rp *RelyingParty) admission(ctx context.Context, to target, v verified) (v
 	return admit(to.tenant, to.credential, account, rp.settings.UnknownUser, rp.settings.AllowTestTenants), nil
 }
 
-func (rp *RelyingParty) newSession(to target, v verified, verdict verdict) NewSession {
+func (rp *RelyingParty) newSession(to target, v verified, verdict verdict) *creation {
 	now := rp.now()
-	return NewSession{
+	return &creation{session: NewSession{
 		Tenant: v.Tenant, App: to.credential.App, User: v.User, Role: v.Role, Filled: v.Profile, Domain: to.domain,
 		Provisional: verdict == admittedProvisionally,
 		Created:     now, Expires: now.Add(rp.settings.SessionAbsolute), Idle: rp.settings.SessionIdle,
-	}
+	}}
 }
 
 // finish turns the result of a redemption into an answer. first is false for a callback that came after it was over: it gets
@@ -149,7 +149,7 @@ func (rp *RelyingParty) finish(w http.ResponseWriter, r *http.Request, e *record
 }
 
 // signIn gives the browser a new session in place of the one it has, and sends it where it was going.
-func (rp *RelyingParty) signIn(w http.ResponseWriter, r *http.Request, s NewSession, location string) error {
+func (rp *RelyingParty) signIn(w http.ResponseWriter, r *http.Request, s *creation, location string) error {
 	session, err := rp.sessions.Get(r, rp.cookies.base)
 	if err != nil {
 		return err //nolint:wrapcheck // it is our own store's
@@ -163,7 +163,7 @@ func (rp *RelyingParty) signIn(w http.ResponseWriter, r *http.Request, s NewSess
 	}
 	rp.cookies.expireProduct(w, rp.settings.ProductCookies)
 	rp.cookies.clear(w, rp.cookies.name("wait"))
-	rp.remember(w, "last", s.Tenant, lastTenantAge)
+	rp.remember(w, "last", s.session.Tenant, lastTenantAge)
 	rp.remember(w, "loop", appendRecent(rp.recentSignIns(r), rp.now().Unix()), loopWindow)
 	redirect(w, http.StatusSeeOther, location)
 	return nil
