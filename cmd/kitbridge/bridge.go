@@ -196,7 +196,7 @@ func openKeyRing(cfg Config) (*keyring.Ring, error) {
 		return nil, databaseFault(cfg, newErr)
 	}
 	if !fresh {
-		return nil, keyFault(cfg.KeyFile, fmt.Errorf("%w; the database exists already and needs the key it was made with: put that file back", err))
+		return nil, keyFault(cfg.KeyFile, fmt.Errorf("%w; the database needs the key it was made with: put that file back, or for a new PostgreSQL database make one with kitbridge init and give it to every replica", err))
 	}
 	if ring, err = keyring.Generate(); err != nil {
 		return nil, err
