@@ -393,6 +393,12 @@ func TestLogout(t *testing.T) {
 	if len(h.sessions) != 0 {
 		t.Error("the session is still stored")
 	}
+	ends := h.ends
+	u, _ := url.Parse(h.url)
+	got = h.do(ssotest.Browser(t), http.MethodPost, "/sso/logout", nil, "Cookie", "kitbridge-"+u.Port()+"="+strings.Repeat("A", 43))
+	if cleared := strings.Contains(strings.Join(got.header["Set-Cookie"], "\n"), "kitbridge-"+u.Port()+"=;"); h.ends != ends || !cleared {
+		t.Errorf("a stranger's logout made %d writes, cookie cleared: %v, want none and true", h.ends-ends, cleared)
+	}
 	if got := h.get(browser, "/sso/signed-out"); got.status != http.StatusOK {
 		t.Errorf("signed-out = %d", got.status)
 	}

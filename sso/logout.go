@@ -38,6 +38,9 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request, e *r
 	}
 	live, wasLive := session.Values[liveValue].(LiveSession)
 	key, _ := sessionKey(session.ID)
+	if !wasLive {
+		session.ID = "" // there is nothing to end: a stranger's cookie costs no write
+	}
 	session.Options.MaxAge = -1
 	if err := rp.sessions.Save(r, w, session); err != nil {
 		return err //nolint:wrapcheck // it is our own store's
