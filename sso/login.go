@@ -142,10 +142,25 @@ func (rp *RelyingParty) tenantsNamed(ctx context.Context, name string) ([]Tenant
 	if err != nil {
 		return nil, portError(err)
 	}
-	if len(found) == 0 {
+	if found = rp.withoutTest(found); len(found) == 0 {
 		return nil, fmt.Errorf("tenant: %w", ErrUnknownTenant)
 	}
 	return found, nil
+}
+
+// withoutTest leaves out the tenants of the test realm, unless they may sign in: whoever is offered a choice, or shares a code
+// or an issuer with one, must not meet the marketplace's debug data.
+func (rp *RelyingParty) withoutTest(found []Tenant) []Tenant {
+	if rp.settings.AllowTestTenants {
+		return found
+	}
+	var kept []Tenant
+	for _, t := range found {
+		if !t.Test {
+			kept = append(kept, t)
+		}
+	}
+	return kept
 }
 
 // tenantsOfIssuer serves a login that an auth centre starts: iss must be exactly the issuer of a live tenant.
@@ -159,7 +174,7 @@ func (rp *RelyingParty) tenantsOfIssuer(ctx context.Context, iss string) ([]Tena
 		return nil, portError(err)
 	}
 	var found []Tenant
-	for _, t := range candidates {
+	for _, t := range rp.withoutTest(candidates) {
 		if _, issuer, err := rp.addressOf(t); err == nil && issuer == iss {
 			found = append(found, t)
 		}
@@ -218,10 +233,9 @@ func (rp *RelyingParty) choose(w http.ResponseWriter, r *http.Request, l login, 
 			return portError(err)
 		}
 	}
-	for i, t := range found {
-		if page.More = i >= chooserLimit; page.More {
-			break
-		}
+	page.More = len(found) > chooserLimit
+	found = rp.withoutTest(found)
+	for _, t := range found[:min(chooserLimit, len(found))] {
 		page.Results = append(page.Results, templates.ChooserTenant{Tenant: string(t.ID), Name: t.Name, Code: t.Code})
 	}
 	return rp.pages.Chooser(w, templates.Locale(r), page)

@@ -39,6 +39,32 @@ func TestChooser(t *testing.T) {
 	}
 }
 
+func TestTestTenantsAreNotOffered(t *testing.T) {
+	t.Parallel()
+	for _, allow := range []bool{false, true} {
+		h := newHouse(t, func(c *sso.Config) { c.Settings.AllowTestTenants = allow })
+		browser := ssotest.Browser(t)
+		centre := h.centre.Domain(tenantA)
+		h.PutTenant(t, sso.Tenant{ID: "debug", Code: "chenguang", Name: "晨光调试", Domain: centre, Live: true, Test: true})
+		h.PutTenant(t, sso.Tenant{ID: "debug-2", Code: "debug-code", Name: "x", Domain: "https://auth.example", Live: true, Test: true})
+		h.PutCredential(t, "debug-2", sso.Credential{App: appID, ClientID: "c", Secret: "s", Live: true})
+		for path, want := range map[string]int{
+			"/sso/login?tenant=chenguang":                                             http.StatusFound, // the real one, as if it were alone
+			"/sso/login?iss=" + url.QueryEscape(centre+"/api/v1/oauth2"):              http.StatusFound,
+			"/sso/login?q=" + url.QueryEscape("晨光"):                                   http.StatusOK,
+			"/sso/login?tenant=debug-code":                                            http.StatusForbidden,
+			"/sso/login?iss=" + url.QueryEscape("https://auth.example/api/v1/oauth2"): http.StatusForbidden,
+		} {
+			got := h.get(browser, path)
+			if offered := strings.Contains(got.body, "晨光调试"); got.status != want && !allow || offered && !allow {
+				t.Errorf("%s = %d, offers the test tenant: %v, want %d without it", path, got.status, offered, want)
+			} else if allow && !offered && got.status != http.StatusFound {
+				t.Errorf("%s = %d where test tenants are allowed, want it offered or begun", path, got.status)
+			}
+		}
+	}
+}
+
 func TestChooserSettings(t *testing.T) {
 	t.Parallel()
 	list := newHouse(t, func(c *sso.Config) { c.Settings.Chooser = "list" })
