@@ -493,3 +493,36 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 		h.wantSubject(browser, "")
 	}
 }
+
+// TestRightEndsDuringSignIn takes the right away between admission and session.
+func TestRightEndsDuringSignIn(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		ends   func(*house)
+		status int
+		result string
+	}{
+		{"user removed", func(h *house) { h.put(tenantA, "zhang.san", sso.AccountRemoved, sso.RoleAdmin) }, http.StatusForbidden, "user_removed"},
+		{"application unbound", func(h *house) {
+			h.PutCredential(h.t, tenantA, sso.Credential{App: appID, ClientID: "client-a", Secret: secretA})
+		}, http.StatusForbidden, "app_not_bound"},
+		{"user forgotten, who would have to wait", func(h *house) {
+			h.put(tenantA, "zhang.san", sso.AccountUnknown, sso.RoleUnknown)
+		}, http.StatusUnauthorized, "attempt_lost"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t, nil)
+			h.creating = func() { tt.ends(h) }
+			browser := ssotest.Browser(t)
+			got := h.signIn(browser, tenantA, "zhang.san", "pw1")
+			if got.status != tt.status || !strings.Contains(h.log.String(), `"result":"`+tt.result+`"`) {
+				t.Errorf("callback = %d, want %d and result %s in the log:\n%s", got.status, tt.status, tt.result, h.log)
+			}
+			h.PutCredential(t, tenantA, sso.Credential{App: appID, ClientID: "client-a", Secret: secretA, Live: true})
+			h.put(tenantA, "zhang.san", sso.AccountActive, sso.RoleAdmin) // perhaps another person
+			h.wantSubject(browser, "")
+		})
+	}
+}

@@ -28,8 +28,10 @@ type memory struct {
 	decides int
 	touches int
 	ends    int
-	// before, if set, runs at the beginning of each Decide, outside the lock; touching so in TouchSession.
+	// before, if set, runs at the beginning of each Decide, outside the lock; creating so in CreateSession, touching so in
+	// TouchSession.
 	before   func()
+	creating func()
 	touching func(context.Context) error
 }
 
@@ -176,6 +178,12 @@ func (m *memory) Account(_ context.Context, tenant sso.TenantID, app sso.AppID, 
 }
 
 func (m *memory) CreateSession(_ context.Context, s sso.NewSession) error {
+	m.mu.Lock()
+	creating := m.creating
+	m.mu.Unlock()
+	if creating != nil {
+		creating()
+	}
 	unlock, err := m.lock()
 	defer unlock()
 	if err != nil {
@@ -184,8 +192,19 @@ func (m *memory) CreateSession(_ context.Context, s sso.NewSession) error {
 	if _, exists := m.sessions[s.Key]; exists {
 		return errTwice
 	}
+	if _, _, admitted := m.around(s); !admitted {
+		return sso.ErrNoSession
+	}
 	m.sessions[s.Key] = &memorySession{NewSession: s, touched: s.Created, mark: m.mark(s.Tenant, s.App, s.User)}
 	return nil
+}
+
+// around returns what surrounds a session, and whether it admits it.
+func (m *memory) around(s sso.NewSession) (t sso.Tenant, a sso.Account, admitted bool) {
+	t, a = m.tenants[s.Tenant], m.accounts[accountKey{s.Tenant, s.App, s.User}]
+	c := m.credentials[s.Tenant]
+	admitted = a.Status == sso.AccountActive || a.Status == sso.AccountUnknown && s.Provisional
+	return t, a, t.Live && c.Live && c.App == s.App && admitted
 }
 
 func (m *memory) Decide(_ context.Context, key sso.SessionKey, now time.Time) (sso.LiveSession, error) {
@@ -205,11 +224,8 @@ func (m *memory) Decide(_ context.Context, key sso.SessionKey, now time.Time) (s
 	if s == nil {
 		return sso.LiveSession{}, sso.ErrNoSession
 	}
-	t, a := m.tenants[s.Tenant], m.accounts[accountKey{s.Tenant, s.App, s.User}]
-	c := m.credentials[s.Tenant]
-	admitted := a.Status == sso.AccountActive || a.Status == sso.AccountUnknown && s.Provisional
-	if !now.Before(s.Expires) || !now.Before(s.touched.Add(s.Idle)) || !t.Live || !c.Live || c.App != s.App || !admitted ||
-		s.mark != m.mark(s.Tenant, s.App, s.User) {
+	t, a, admitted := m.around(s.NewSession)
+	if !now.Before(s.Expires) || !now.Before(s.touched.Add(s.Idle)) || !admitted || s.mark != m.mark(s.Tenant, s.App, s.User) {
 		return sso.LiveSession{}, sso.ErrNoSession
 	}
 	return sso.LiveSession{

@@ -78,9 +78,7 @@ func (rp *RelyingParty) problem(w http.ResponseWriter, r *http.Request, e *recor
 	if errors.Is(err, errNotFound) {
 		out = outcome{templates.NotFound, http.StatusNotFound}
 	}
-	if e.result == "" {
-		e.result = out.reason.String()
-	}
+	e.result = out.reason.String()
 	if out.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "2")
 	}

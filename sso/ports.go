@@ -162,7 +162,9 @@ type LiveSession struct {
 type Sessions interface {
 	// CreateSession stores s durably. In the same transaction it reads the revocation marks that concern the session (the
 	// greatest version of any removal, revocation or disabling of its tenant, application and user) and stores them with
-	// it. It refuses a key that exists. It does not judge admission: Decide does, from the first request on.
+	// it. It refuses a key that exists. It returns ErrNoSession, and stores nothing, if Decide would not call the session
+	// live by the tenant, the credential and the account that this transaction reads: marks that include a removal would
+	// let the session come to life once the right is given again, perhaps to another person.
 	CreateSession(ctx context.Context, s NewSession) error
 	// Decide reads, in one query on the primary, the session with its tenant, credential, grants, marks and account. It
 	// returns ErrNoSession unless all of this holds: the session exists; now is before Expires and before the last touch

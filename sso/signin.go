@@ -158,7 +158,11 @@ func (rp *RelyingParty) signIn(w http.ResponseWriter, r *http.Request, s *creati
 		defer rp.decider.forget(key, nil)
 	}
 	session.Values[newValue] = s
-	if err := rp.sessions.Save(r, w, session); err != nil {
+	err = rp.sessions.Save(r, w, session)
+	if errors.Is(err, ErrNoSession) {
+		return rp.whyNot(r.Context(), s)
+	}
+	if err != nil {
 		return err //nolint:wrapcheck // it is our own store's
 	}
 	rp.cookies.expireProduct(w, rp.settings.ProductCookies)
@@ -167,6 +171,27 @@ func (rp *RelyingParty) signIn(w http.ResponseWriter, r *http.Request, s *creati
 	rp.remember(w, "loop", appendRecent(rp.recentSignIns(r), rp.now().Unix()), loopWindow)
 	redirect(w, http.StatusSeeOther, location)
 	return nil
+}
+
+// whyNot is the error for somebody whose right ended between admission and session.
+func (rp *RelyingParty) whyNot(ctx context.Context, s NewSession) error {
+	t, err := rp.tenants.Tenant(ctx, s.Tenant)
+	if err != nil {
+		return portError(err)
+	}
+	to, err := rp.targetOf(ctx, t)
+	if err != nil {
+		return err
+	}
+	verdict, err := rp.admission(ctx, to, verified{Tenant: s.Tenant, User: s.User})
+	switch {
+	case err != nil:
+		return err
+	case verdict == admitted || verdict == admittedProvisionally || verdict == pending:
+		return ErrNoSession // it is given back, or not decided: the sign-in begins anew
+	default:
+		return &refusal{verdict}
+	}
 }
 
 // remember leaves a small sealed value with the browser. It is a convenience: without it sign-in works all the same.

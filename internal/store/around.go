@@ -73,6 +73,13 @@ func (a around) bound() bool {
 	return false
 }
 
+// admits says whether a session of the account may be: the application is bound, and the
+// account is active, or unknown to all pushes and the session provisional.
+func (a around) admits(account sso.Account, provisional bool) bool {
+	known := account.Status == sso.AccountActive || account.Status == sso.AccountUnknown && provisional
+	return known && a.bound()
+}
+
 // mark names a register whose end revokes sessions: 'i' an instance, 'c' a credential,
 // 'g' a grant.
 type mark struct {

@@ -53,7 +53,6 @@ func TestPostgreSQL(t *testing.T) {
 		{"SessionLiveness", TestSessionLiveness},
 		{"ProvisionalSession", TestProvisionalSession},
 		{"SessionNeedsCredential", TestSessionNeedsCredential},
-		{"CreateSessionNeedsTenant", TestCreateSessionNeedsTenant},
 		{"DeleteExpired", TestDeleteExpired},
 		{"Account", TestAccount},
 		{"Tenants", TestTenants},

@@ -60,7 +60,7 @@ func enterprise(t *testing.T) *world {
 	for n := range 3 {
 		w.session(t, func(s *sso.NewSession) { s.User = sso.UserName(fmt.Sprintf("u%d", n)) })
 	}
-	w.session(t, func(s *sso.NewSession) { s.Tenant = "t2"; s.User = "nobody" })
+	w.session(t, func(s *sso.NewSession) { s.Tenant, s.User, s.Provisional = "t2", "nobody", true })
 	w.bury(t, "corp")
 	return w
 }
@@ -265,6 +265,7 @@ func TestListTexts(t *testing.T) {
 	if d := parked.Items[1]; d.Kind != "department" || d.Key != "c" || d.Reason != "parent unknown: missing" || d.Journal == 0 {
 		t.Errorf("parked department = %+v", d)
 	}
+	w.PutAccount(t, "t2", "app", "nobody", sso.Account{Status: sso.AccountRemoved})
 	sessions, err := w.ListSessions(t.Context(), store.Page{})
 	if err != nil {
 		t.Fatal(err)
@@ -313,7 +314,7 @@ func TestExpiredSessions(t *testing.T) {
 	now := morning()
 	cfg.Now = func() time.Time { return now }
 	w := newWorld(t, open(t, cfg))
-	w.PutTenant(t, sso.Tenant{ID: "t", Live: true})
+	w.admit(t, "idle", "old", "young")
 	w.session(t, func(s *sso.NewSession) { s.User = "idle"; s.Idle = time.Hour })
 	w.session(t, func(s *sso.NewSession) { s.User = "old"; s.Expires = morning().Add(2 * time.Hour) })
 	w.session(t, func(s *sso.NewSession) { s.User = "young" })

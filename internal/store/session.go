@@ -82,14 +82,21 @@ func decodeSession(b []byte) (sessionData, error) {
 func (s *Store) CreateSession(ctx context.Context, n sso.NewSession) error {
 	err := s.writer.inTx(ctx, durable, func(ctx context.Context, c conn) error {
 		t, err := findTenant(ctx, c, n.Tenant)
+		if errors.Is(err, sso.ErrUnknownTenant) {
+			return sso.ErrNoSession
+		}
 		if err != nil {
 			return err
 		}
 		// In the same transaction: a revocation is either seen here, or comes after
-		// and is newer than what is stored.
+		// and is newer than what is stored. One that is seen is among the marks, which
+		// would let its end revive the session: so who is not admitted now gets none.
 		a, err := readAround(ctx, c, t.scope, orgsync.AppID(n.App), orgsync.UserName(n.User))
 		if err != nil {
 			return err
+		}
+		if !t.Live || !a.admits(a.account(orgsync.UserName(n.User)), n.Provisional) {
+			return sso.ErrNoSession
 		}
 		data := sessionData{
 			role: n.Role, filled: n.Filled, domain: n.Domain, provisional: n.Provisional, created: n.Created, marks: a.allMarks(),
@@ -149,8 +156,7 @@ func judge(parts []part) (sso.LiveSession, error) {
 	live.Role, live.Filled, live.Domain = data.role, data.filled, data.domain
 	live.Provisional, live.Created = data.provisional, data.created
 	live.Account = a.account(orgsync.UserName(live.User))
-	admitted := live.Account.Status == sso.AccountActive || live.Account.Status == sso.AccountUnknown && data.provisional
-	if !found || !active || !a.bound() || !admitted || a.revokedSince(data.marks) {
+	if !found || !active || !a.admits(live.Account, data.provisional) || a.revokedSince(data.marks) {
 		return sso.LiveSession{}, sso.ErrNoSession
 	}
 	return live, nil

@@ -118,21 +118,16 @@ func TestSessionNeedsCredential(t *testing.T) {
 	w := newWorld(t, open(t, config(t)))
 	w.pushAt(t, tenantSync("one", orgsync.FlagAdd, 0))
 	w.pushAt(t, grants("one", "app", orgsync.FlagAdd, 0))
-	key := w.session(t, nil)
-	w.wantLive(t, key, false, "the application was never bound")
+	n := newSession("0", nil)
+	if err := w.CreateSession(t.Context(), n); !errors.Is(err, sso.ErrNoSession) {
+		t.Errorf("CreateSession = %v, want ErrNoSession: the application was never bound", err)
+	}
 	w.pushAt(t, clientOf("one", "app", orgsync.FlagAdd, 1))
-	w.wantLive(t, key, true, "it is now")
+	w.wantLive(t, n.Key, false, "it is now, and there is still no session")
+	key := w.session(t, nil)
+	w.wantLive(t, key, true, "signed in after that")
 	if _, err := w.Decide(t.Context(), key, morning().Add(20*time.Hour)); !errors.Is(err, sso.ErrNoSession) {
 		t.Errorf("Decide long after the idle end = %v, want ErrNoSession", err)
-	}
-}
-
-func TestCreateSessionNeedsTenant(t *testing.T) {
-	t.Parallel()
-	s := open(t, config(t))
-	err := s.CreateSession(t.Context(), sso.NewSession{Tenant: "nobody", Created: morning(), Expires: morning()})
-	if !errors.Is(err, sso.ErrUnknownTenant) {
-		t.Errorf("CreateSession = %v, want ErrUnknownTenant", err)
 	}
 }
 
@@ -142,7 +137,7 @@ func TestDeleteExpired(t *testing.T) {
 	now := morning()
 	cfg.Now = func() time.Time { return now }
 	w := newWorld(t, open(t, cfg))
-	w.PutTenant(t, sso.Tenant{ID: "t", Live: true})
+	w.admit(t, "u")
 	w.session(t, nil)
 	w.session(t, func(n *sso.NewSession) { n.Idle = time.Hour })
 	w.session(t, func(n *sso.NewSession) { n.Expires = morning().Add(time.Hour) })

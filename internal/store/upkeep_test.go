@@ -22,6 +22,7 @@ func TestRun(t *testing.T) {
 		}
 		w := newWorld(t, s)
 		w.PutTenant(t, sso.Tenant{ID: "t", Name: "a name to be found", Live: true})
+		w.admit(t, "u")
 		w.session(t, func(n *sso.NewSession) { n.Created, n.Expires = time.Now(), time.Now().Add(time.Minute) })
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)

@@ -109,17 +109,33 @@ func (w *world) PutAccount(tb testing.TB, tenant sso.TenantID, app sso.AppID, us
 	w.push(tb, m)
 }
 
-// session creates one for the user and returns its key.
-func (w *world) session(tb testing.TB, change func(*sso.NewSession)) sso.SessionKey {
+// admit makes tenant t one whose users of these names may sign in.
+func (w *world) admit(tb testing.TB, users ...sso.UserName) {
 	tb.Helper()
-	w.pushes++
+	w.PutTenant(tb, sso.Tenant{ID: "t", Live: true})
+	w.PutCredential(tb, "t", sso.Credential{App: "app", ClientID: "client", Secret: "secret", Live: true})
+	for _, user := range users {
+		w.PutAccount(tb, "t", "app", user, sso.Account{Status: sso.AccountActive})
+	}
+}
+
+// newSession is one of user u.
+func newSession(name string, change func(*sso.NewSession)) sso.NewSession {
 	n := sso.NewSession{
-		Key: sha256.Sum256([]byte(strconv.Itoa(w.pushes))), Tenant: "t", App: "app", User: "u",
+		Key: sha256.Sum256([]byte(name)), Tenant: "t", App: "app", User: "u",
 		Created: morning(), Expires: morning().Add(24 * time.Hour), Idle: 8 * time.Hour,
 	}
 	if change != nil {
 		change(&n)
 	}
+	return n
+}
+
+// session creates one for the user and returns its key.
+func (w *world) session(tb testing.TB, change func(*sso.NewSession)) sso.SessionKey {
+	tb.Helper()
+	w.pushes++
+	n := newSession(strconv.Itoa(w.pushes), change)
 	if err := w.CreateSession(tb.Context(), n); err != nil {
 		tb.Fatalf("CreateSession = %v", err)
 	}

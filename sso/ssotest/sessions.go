@@ -52,6 +52,7 @@ func TestSessions(t *testing.T, open func(testing.TB) World) {
 		"revocation ends, and does not undo":  checkRevocations,
 		"revocations of others do not matter": checkOthers,
 		"a new session after a revocation":    checkAgain,
+		"no session without a right":          checkRefused,
 		"changes without revocation":          checkChanges,
 		"provisional":                         checkProvisional,
 		"concurrent use":                      checkConcurrent,
@@ -70,9 +71,8 @@ func TestSessions(t *testing.T, open func(testing.TB) World) {
 
 type suite struct{ World }
 
-// create stores a session made of its name and returns its key.
-func (s *suite) create(t *testing.T, name string, change func(*sso.NewSession)) sso.SessionKey {
-	t.Helper()
+// newSession is a session made of its name.
+func newSession(name string, change func(*sso.NewSession)) sso.NewSession {
 	n := sso.NewSession{
 		Key: sha256.Sum256([]byte(name)), Tenant: suiteTenant, App: suiteApp, User: suiteUser, Role: sso.RoleUser,
 		Filled: sso.Profile{Name: "filled", EmployeeCode: "E9"}, Domain: "https://auth.example",
@@ -81,6 +81,13 @@ func (s *suite) create(t *testing.T, name string, change func(*sso.NewSession)) 
 	if change != nil {
 		change(&n)
 	}
+	return n
+}
+
+// create stores a session made of its name and returns its key.
+func (s *suite) create(t *testing.T, name string, change func(*sso.NewSession)) sso.SessionKey {
+	t.Helper()
+	n := newSession(name, change)
 	if err := s.CreateSession(t.Context(), n); err != nil {
 		t.Fatalf("CreateSession(%s) = %v", name, err)
 	}
@@ -255,6 +262,34 @@ func checkAgain(t *testing.T, s *suite) {
 	}
 }
 
+// checkRefused takes a right away after sign-in asked for it and before there is a session. What is given back then may be
+// somebody else's, so the session must not come to life.
+func checkRefused(t *testing.T, s *suite) {
+	refuse := func(name string, change func(*sso.NewSession)) sso.SessionKey {
+		t.Helper()
+		n := newSession(name, change)
+		if err := s.CreateSession(t.Context(), n); !errors.Is(err, sso.ErrNoSession) {
+			t.Errorf("%s: CreateSession = %v, want ErrNoSession", name, err)
+		}
+		s.wantLive(t, n.Key, suiteStart(), false, name)
+		return n.Key
+	}
+	provisional := func(n *sso.NewSession) { n.Provisional = true }
+	for _, r := range revocations() {
+		r.take(t, s.World)
+		plain, jit := refuse(r.name, nil), refuse(r.name+", provisional", provisional)
+		r.back(t, s.World)
+		s.wantLive(t, plain, suiteStart(), false, r.name+", and given back")
+		s.wantLive(t, jit, suiteStart(), false, r.name+", provisional, and given back")
+	}
+	refuse("unknown tenant", func(n *sso.NewSession) { n.Tenant = "nobody" })
+	refuse("unknown application", func(n *sso.NewSession) { n.App = "other" })
+	refuse("unknown application, provisional", func(n *sso.NewSession) { n.App, n.Provisional = "other", true })
+	newcomer := refuse("unknown user", func(n *sso.NewSession) { n.User = "wang.wu" })
+	s.PutAccount(t, suiteTenant, suiteApp, "wang.wu", suiteAccount())
+	s.wantLive(t, newcomer, suiteStart(), false, "unknown user, who has arrived")
+}
+
 func checkChanges(t *testing.T, s *suite) {
 	key := s.create(t, "a", nil)
 	changed := sso.Account{Status: sso.AccountActive, Role: sso.RoleUser, Profile: sso.Profile{Name: "张三丰"}}
@@ -272,8 +307,6 @@ func checkChanges(t *testing.T, s *suite) {
 
 func checkProvisional(t *testing.T, s *suite) {
 	const newcomer sso.UserName = "wang.wu"
-	stranger := s.create(t, "stranger", func(n *sso.NewSession) { n.User = newcomer })
-	s.wantLive(t, stranger, suiteStart(), false, "unknown account, not provisional")
 	key := s.create(t, "jit", func(n *sso.NewSession) { n.User, n.Provisional = newcomer, true })
 	got, err := s.Decide(t.Context(), key, suiteStart())
 	if err != nil || got.Account.Status != sso.AccountUnknown || !got.Provisional {
