@@ -160,7 +160,7 @@ func (rp *RelyingParty) signIn(w http.ResponseWriter, r *http.Request, s *creati
 	session.Values[newValue] = s
 	err = rp.sessions.Save(r, w, session)
 	if errors.Is(err, ErrNoSession) {
-		return rp.whyNot(r.Context(), s)
+		return rp.whyNot(r.Context(), s.session)
 	}
 	if err != nil {
 		return err //nolint:wrapcheck // it is our own store's
