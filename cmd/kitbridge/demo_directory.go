@@ -110,7 +110,7 @@ func startSlapd(ctx context.Context, program, dir string) (*demoDirectory, error
 	address := fmt.Sprintf("ldap://127.0.0.1:%d", port)
 	// slapd sizes its tables by the limit of open files.
 	c := exec.Command("/bin/sh", "-c", `ulimit -n 1024; exec "$0" "$@"`, program, "-d", "0", "-h", address, "-f", conf) //nolint:gosec,noctx // it is ended by Close
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}                                                                 // Ctrl-C is for us: we stop it when the bridge is done
+	c.SysProcAttr = childAttr()
 	if err := c.Start(); err != nil {
 		return nil, fmt.Errorf("start a private slapd: %w", err)
 	}

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+
+	"github.com/kitbridge/kitbridge/internal/market"
 )
 
 // pushScript signs a message the way the marketplace does and sends it. It stands on
@@ -48,15 +52,17 @@ func (d *demo) explain(out io.Writer, script, trouble string) {
 	}
 	first := d.buyers[0]
 	fmt.Fprintf(&b, `
-Be the marketplace: rename a department, then take a person's access away – within
-a second their page is closed to them
+Be the marketplace: rename a department, take a person's access away, give it back.
+Reload the page after each: within a second it shows the new name, is closed to them,
+and lets them sign in again
   sh %[1]s singleOrgSync '{"instanceId":"%[2]s","tenantId":"%[3]s","orgCode":"20000","orgName":"产品与设计部","parentCode":"","flag":2,"testFlag":0}'
   sh %[1]s authSync '{"instanceId":"%[2]s","tenantId":"%[3]s","appId":"%[4]s","userList":[{"userName":"zhangsan"}],"flag":3,"testFlag":0}'
+  sh %[1]s authSync '{"instanceId":"%[2]s","tenantId":"%[3]s","appId":"%[4]s","userList":[%[8]s],"flag":1,"testFlag":0}'
 
 Look inside
   curl -H "Authorization: Bearer %[5]s" http://%[6]s/api/v1/status
   sqlite3 %[7]s 'select user_name,name,org_code,enabled from kit_user'
-`, script, first.InstanceID, first.TenantID, first.AppID, d.config.Admin.Token.Reveal(), d.admin.Addr(), filepath.Join(d.dir, "product.db"))
+`, script, first.InstanceID, first.TenantID, first.AppID, d.config.Admin.Token.Reveal(), d.admin.Addr(), filepath.Join(d.dir, "product.db"), userJSON(first.Users[0]))
 	switch {
 	case d.directory != nil:
 		fmt.Fprintf(&b, "  %s\n", d.directory.search())
@@ -65,4 +71,14 @@ Look inside
 	}
 	b.WriteString("\nCtrl-C ends it and removes everything.\n")
 	_, _ = io.WriteString(out, b.String())
+}
+
+// userJSON is all of a user as authSync carries it: an authorisation that is given again
+// has every attribute (access guide, authSync).
+func userJSON(u market.User) string {
+	text, _ := json.Marshal(map[string]string{ // texts only: it cannot fail
+		"userName": u.UserName, "name": u.Name, "orgCode": u.OrgCode, "role": u.Role, "enable": strconv.FormatBool(!u.Disabled),
+		"position": u.Position, "employeeType": strconv.Itoa(u.EmployeeType), "mobile": u.Mobile, "email": u.Email,
+	})
+	return string(text)
 }

@@ -29,7 +29,8 @@ func TestMain(m *testing.M) {
 			}
 			fmt.Printf("%+v\ntoken has %d characters\n", cfg, len(cfg.Admin.Token.Reveal()))
 		},
-		"preparedb": prepareDatabase,
+		"preparedb":    prepareDatabase,
+		"diewithchild": dieWithChild,
 	})
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -43,24 +42,21 @@ func migrate(ctx context.Context, p process, file string) error {
 	}
 	ring, err := openKeyRing(cfg)
 	if err != nil {
-		return &usageError{err}
+		return err
 	}
 	from, to, err := store.SchemaVersions(ctx, cfg.Database.Reveal())
 	if err != nil {
-		return err
+		return databaseFault(cfg, err)
 	}
 	s, err := store.Open(ctx, store.Config{
 		URL: cfg.Database.Reveal(), Migrate: true, Keys: ring, App: sso.AppID(cfg.SSO.AppID), Now: time.Now,
 		Logger: newLogger(p.stderr, Log{Level: "warn", Format: "text"}),
 	})
-	if errors.Is(err, store.ErrKeys) || errors.Is(err, store.ErrSchema) {
-		return &usageError{err}
-	}
 	if err == nil {
 		err = s.Close()
 	}
 	if err != nil {
-		return err
+		return databaseFault(cfg, err)
 	}
 	if from == to {
 		_, err = fmt.Fprintf(p.stdout, "The schema is at version %d, as this program needs it. Nothing to do.\n", to)

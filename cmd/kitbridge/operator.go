@@ -58,10 +58,7 @@ func openDatabase(ctx context.Context, p process, cfg Config, a access) (*store.
 			s, err = store.Open(ctx, settings)
 		}
 	}
-	if errors.Is(err, store.ErrNoDatabase) || errors.Is(err, store.ErrKeys) || errors.Is(err, store.ErrSchema) {
-		return nil, &usageError{err}
-	}
-	return s, err
+	return s, databaseFault(cfg, err)
 }
 
 // withDatabase reads the configuration, opens its database, runs do and closes it.

@@ -53,12 +53,14 @@ func newRootCommand(p process) *cobra.Command {
 		Use:           "kitbridge",
 		Short:         "Marketplace messages in; directories, tables and sign-in out",
 		Long:          rootLong,
+		Version:       build().String(), // makes the flag --version
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
+	root.SetVersionTemplate("{{.Version}}")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return &usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}

@@ -74,10 +74,15 @@ func printVersion(w io.Writer, v buildVersion, asJSON bool) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(v)
 	}
+	_, err := io.WriteString(w, v.String())
+	return err
+}
+
+// String is v for a person: two lines.
+func (v buildVersion) String() string {
 	changed := ""
 	if v.Modified {
 		changed = ", modified"
 	}
-	_, err := fmt.Fprintf(w, "kitbridge %s (commit %s of %s%s)\n%s %s\n", v.Version, v.Revision, v.Time, changed, v.Go, v.Platform)
-	return err
+	return fmt.Sprintf("kitbridge %s (commit %s of %s%s)\n%s %s\n", v.Version, v.Revision, v.Time, changed, v.Go, v.Platform)
 }
