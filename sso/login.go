@@ -142,18 +142,30 @@ func (rp *RelyingParty) tenantsNamed(ctx context.Context, name string) ([]Tenant
 	if err != nil {
 		return nil, portError(err)
 	}
-	if found = rp.withoutTest(found); len(found) == 0 {
+	if found = rp.meant(found); len(found) == 0 {
 		return nil, fmt.Errorf("tenant: %w", ErrUnknownTenant)
 	}
 	return found, nil
 }
 
-// withoutTest leaves out the tenants of the test realm, unless they may sign in: whoever is offered a choice, or shares a code
-// or an issuer with one, must not meet the marketplace's debug data.
+// meant returns the tenants that a shared name can mean: those of production, and only where there is none those of the test
+// realm. A buyer's people are not asked about the marketplace's debug data.
+func (rp *RelyingParty) meant(found []Tenant) []Tenant {
+	if kept := ofProduction(found); len(kept) > 0 {
+		return kept
+	}
+	return rp.withoutTest(found)
+}
+
+// withoutTest leaves out the tenants of the test realm, unless they may sign in.
 func (rp *RelyingParty) withoutTest(found []Tenant) []Tenant {
 	if rp.settings.AllowTestTenants {
 		return found
 	}
+	return ofProduction(found)
+}
+
+func ofProduction(found []Tenant) []Tenant {
 	var kept []Tenant
 	for _, t := range found {
 		if !t.Test {
@@ -174,12 +186,12 @@ func (rp *RelyingParty) tenantsOfIssuer(ctx context.Context, iss string) ([]Tena
 		return nil, portError(err)
 	}
 	var found []Tenant
-	for _, t := range rp.withoutTest(candidates) {
+	for _, t := range candidates {
 		if _, issuer, err := rp.addressOf(t); err == nil && issuer == iss {
 			found = append(found, t)
 		}
 	}
-	if len(found) == 0 {
+	if found = rp.meant(found); len(found) == 0 {
 		return nil, fmt.Errorf("iss: %w", ErrUnknownTenant)
 	}
 	return found, nil

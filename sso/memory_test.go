@@ -152,6 +152,16 @@ func (m *memory) SearchTenants(_ context.Context, text string, limit int) ([]sso
 	found, err := m.live(func(t sso.Tenant) bool {
 		return strings.Contains(strings.ToLower(t.Name+"\x00"+t.Code), strings.ToLower(text))
 	})
+	slices.SortStableFunc(found, func(a, b sso.Tenant) int {
+		switch {
+		case a.Test == b.Test:
+			return 0
+		case a.Test:
+			return 1
+		default:
+			return -1
+		}
+	})
 	return found[:min(limit, len(found))], err
 }
 

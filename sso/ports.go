@@ -93,8 +93,8 @@ type Tenants interface {
 	// TenantsByHost returns the live tenants whose auth centre is at host, as [AuthCentreHost] tells it. It serves logins
 	// that an auth centre starts (OpenID Connect Core, section 4).
 	TenantsByHost(ctx context.Context, host string) ([]Tenant, error)
-	// SearchTenants returns at most limit live tenants whose name or code contains text, case folded, in a stable order.
-	// Empty text returns the first ones; the caller decides whether a stranger may see that.
+	// SearchTenants returns at most limit live tenants whose name or code contains text, case folded, in a stable order,
+	// those of production first. Empty text returns the first ones; the caller decides whether a stranger may see that.
 	SearchTenants(ctx context.Context, text string, limit int) ([]Tenant, error)
 }
 

@@ -54,8 +54,10 @@ func TestTenants(t *testing.T) {
 		{"search by code", func() ([]sso.Tenant, error) { return s.SearchTenants(t.Context(), "AME", 9) }, []sso.Tenant{a, b}},
 		{"% is no wildcard", func() ([]sso.Tenant, error) { return s.SearchTenants(t.Context(), "0%", 9) }, []sso.Tenant{a}},
 		{"_ is no wildcard", func() ([]sso.Tenant, error) { return s.SearchTenants(t.Context(), "例_", 9) }, []sso.Tenant{b}},
-		{"all", func() ([]sso.Tenant, error) { return s.SearchTenants(t.Context(), "", 9) }, []sso.Tenant{a, c, b}},
+		{"all", func() ([]sso.Tenant, error) { return s.SearchTenants(t.Context(), "", 9) }, []sso.Tenant{a, b, c}},
 		{"the first", func() ([]sso.Tenant, error) { return s.SearchTenants(t.Context(), "", 1) }, []sso.Tenant{a}},
+		{"those of production come before the limit", func() ([]sso.Tenant, error) { return s.SearchTenants(t.Context(), "", 2) }, []sso.Tenant{a, b}},
+		{"by a search too", func() ([]sso.Tenant, error) { return s.SearchTenants(t.Context(), "S", 2) }, []sso.Tenant{a, b}},
 	} {
 		got, err := test.find()
 		if err != nil {
