@@ -52,7 +52,7 @@ func (w *work) departments() error {
 // parkBadCodes sets elements aside whose code cannot be a key, and says whether the
 // list is whole: only a whole list says something by its silence.
 func (w *work) parkBadCodes() (codes []OrgCode, complete bool, err error) {
-	complete = !w.message.Incomplete
+	complete = !w.message.Incomplete && !w.message.AddOnly
 	if w.message.Incomplete {
 		if err := w.parkBad(0, DepartmentKey, "", "the list could not be read to its end"); err != nil {
 			return nil, false, err

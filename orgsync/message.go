@@ -97,6 +97,9 @@ type Message struct {
 	// Incomplete says that a full list could not be read to its end. Such a list
 	// only adds; nothing is inferred from what it lacks.
 	Incomplete bool
+	// AddOnly is set by an import: a full list that was never meant to say anything by
+	// its silence.
+	AddOnly bool
 }
 
 // Enterprise is what a tenantSync says. A field that was not sent is nil.
@@ -169,7 +172,7 @@ func (m Message) content() []byte {
 	for _, d := range m.Departments {
 		c.text(string(d.Code), d.Name, string(d.Parent))
 	}
-	if m.Incomplete {
+	if m.Incomplete || m.AddOnly {
 		c.byte(1)
 	}
 	return c

@@ -240,7 +240,7 @@ func (i *importer) pushes(records []record, now time.Time) ([]orgsync.Push, erro
 	var messages []orgsync.Message
 	if len(departments) > 0 {
 		m := base
-		m.Kind, m.App, m.Departments, m.Incomplete = orgsync.AllOrgSync, "", departments, true
+		m.Kind, m.App, m.Departments, m.AddOnly = orgsync.AllOrgSync, "", departments, true
 		messages = append(messages, m)
 	}
 	for chunk := range slices.Chunk(users, usersPerPush) {

@@ -15,7 +15,7 @@ import (
 // Removals (flag 0 and 3) need their keys only, so that nothing keeps them from taking
 // effect. Keys are not judged ([orgsync.CheckKey]): a bad one stays as it came, in the
 // message or in an element of its list, and the rules set aside what it names. A full
-// list with an element whose code cannot be one, or one that breaks off, is Incomplete.
+// list that breaks off is Incomplete.
 //
 // signed is the time of the signature. It stands in for a timeStamp that is missing or
 // cannot be read; the zero time says that there is none, and then such a timeStamp is an
@@ -282,9 +282,6 @@ func (f *fields) departments(m *orgsync.Message) {
 		code, _ := e.member(fieldOrgCode).scalar()
 		name, _ := e.member(orgNameSpellings()...).scalar()
 		parent, _ := e.member(fieldParentCode).scalar()
-		if orgsync.CheckKey(code) != nil {
-			m.Incomplete = true
-		}
 		m.Departments = append(m.Departments, orgsync.DepartmentChange{
 			Code: orgsync.OrgCode(code), Name: clean(name), Parent: orgsync.OrgCode(parent),
 		})

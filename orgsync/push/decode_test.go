@@ -159,10 +159,10 @@ func TestDecodeLists(t *testing.T) {
 		{"empty text", `"orgInfoList":"[]"`, nil, false},
 		{"breaks off", `"orgInfoList":"[{orgCode:'1',orgName:'产品部'},{orgCode:'2',orgNa"`, []orgsync.DepartmentChange{one}, true},
 		{"goes on behind the end", `"orgInfoList":"[{orgCode:'1',orgName:'产品部'}] ["`, []orgsync.DepartmentChange{one}, true},
-		{"code missing", `"orgInfoList":[{"orgCode":"1","orgName":"产品部"},{"orgName":"x"}]`, []orgsync.DepartmentChange{one, {Name: "x"}}, true},
-		{"code unreadable", `"orgInfoList":[{"orgCode":["1"]}]`, []orgsync.DepartmentChange{{}}, true},
-		{"code too long", `"orgInfoList":[{"orgCode":"` + strings.Repeat("x", 65) + `"}]`, []orgsync.DepartmentChange{{Code: orgsync.OrgCode(strings.Repeat("x", 65))}}, true},
-		{"no object", `"orgInfoList":[null]`, []orgsync.DepartmentChange{{}}, true},
+		{"code missing", `"orgInfoList":[{"orgCode":"1","orgName":"产品部"},{"orgName":"x"}]`, []orgsync.DepartmentChange{one, {Name: "x"}}, false},
+		{"code unreadable", `"orgInfoList":[{"orgCode":["1"]}]`, []orgsync.DepartmentChange{{}}, false},
+		{"code too long", `"orgInfoList":[{"orgCode":"` + strings.Repeat("x", 65) + `"}]`, []orgsync.DepartmentChange{{Code: orgsync.OrgCode(strings.Repeat("x", 65))}}, false},
+		{"no object", `"orgInfoList":[null]`, []orgsync.DepartmentChange{{}}, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
