@@ -84,7 +84,11 @@ func (s *state) Departments(_ context.Context, codes []orgsync.OrgCode) (map[org
 	found := map[orgsync.OrgCode]orgsync.PlacedDepartment{}
 	for _, c := range codes {
 		if d, ok := s.departments[c]; ok && d.Live {
-			d.Placed, d.Reason = orgsync.Place(d, lookup)
+			placer := orgsync.Placer{Lookup: func(c orgsync.OrgCode) (orgsync.Department, bool, error) {
+				d, ok := lookup(c)
+				return d, ok, nil
+			}}
+			d.Placed, d.Reason, _ = placer.Place(d) // a map has no errors
 			found[c] = orgsync.PlacedDepartment{Department: d, Path: orgsync.PathOf(d, lookup)}
 		}
 	}
