@@ -79,7 +79,7 @@ func TestWrongPassword(t *testing.T) {
 	f := newFixture(t, peers.SlapdOptions{})
 	f.sink = f.open(func(c *ldapsink.Config) { c.BindPassword = password })
 	_, err := f.sink.Converge(t.Context(), f.state, f.state.keys())
-	if err == nil || !strings.Contains(err.Error(), "bind_password") {
+	if !errors.Is(err, orgsync.ErrUnavailable) || !strings.Contains(err.Error(), "bind_password") {
 		t.Errorf("Converge = %v, want it to say what to check", err)
 	}
 	if text := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(text, password) {
@@ -91,7 +91,7 @@ func TestBaseMissing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, peers.SlapdOptions{})
 	f.sink = f.open(func(c *ldapsink.Config) { c.BaseDN = "ou=nowhere," + peers.BaseDN })
-	if _, err := f.sink.Converge(t.Context(), f.state, f.state.keys()); err == nil || !strings.Contains(err.Error(), "base_dn") {
-		t.Errorf("Converge = %v, want an error that names base_dn", err)
+	if _, err := f.sink.Converge(t.Context(), f.state, f.state.keys()); !errors.Is(err, orgsync.ErrUnavailable) || !strings.Contains(err.Error(), "base_dn") {
+		t.Errorf("Converge = %v, want ErrUnavailable that names base_dn", err)
 	}
 }

@@ -29,12 +29,29 @@ func (e *conflictError) Error() string {
 	}
 }
 
-// Is makes the conflicts rejections that only a person or other data can end. What hangs on
-// another key of ours is tried again.
+// Public says the same without any name.
+func (e *conflictError) Public() string {
+	switch {
+	case e.Kind == NameTaken && e.By == (EntryID{}):
+		return "an entry that is not ours has the name; rename, move or delete it"
+	case e.Kind == NameTaken:
+		return "another one of the same name, to the directory, has the entry"
+	case e.Kind == ParentMissing:
+		return "the entry above is not there"
+	case e.Kind == ParentBelow:
+		return "the entry above stands below"
+	case e.By == (EntryID{}):
+		return "an entry of others stands below one that is to go"
+	default:
+		return "an entry still stands below one that is to go"
+	}
+}
+
+// Is makes the conflicts rejections that only a person can end. What hangs on another key
+// of ours, as a name that it holds, is tried again: nobody owes this key when that one
+// goes.
 func (e *conflictError) Is(target error) bool {
-	foreign := e.By == (EntryID{})
-	return target == orgsync.ErrRejected &&
-		(e.Kind == NameTaken || e.Kind == ChildrenStay && foreign)
+	return target == orgsync.ErrRejected && e.By == (EntryID{}) && (e.Kind == NameTaken || e.Kind == ChildrenStay)
 }
 
 func compareIDs(a, b EntryID) int {

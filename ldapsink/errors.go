@@ -12,15 +12,16 @@ import (
 )
 
 // OperationError is a request that the directory did not carry out. It is an
-// [orgsync.ErrUnavailable] if the directory did not answer or is overloaded, and an
-// [orgsync.ErrRejected] if it will never take the request as it is; otherwise another try
-// may succeed, perhaps after an administrator did something.
+// [orgsync.ErrUnavailable] if the directory did not answer, is overloaded or does not let us
+// in, and an [orgsync.ErrRejected] if it will never take the request as it is; otherwise
+// another try may succeed, perhaps after an administrator did something.
 type OperationError struct {
 	Action  string // search, add, modify, rename, delete, bind
 	DN      string
 	Code    uint16 // LDAP result code, RFC 4511, appendix A
 	Message string // the server's own words, cut short
 	cause   error
+	outside bool // it happened on the way in: connecting, TLS, binding
 }
 
 // Error names the operation, the entry, the server's words and what to do.
@@ -38,6 +39,16 @@ func (e *OperationError) Error() string {
 	return text
 }
 
+// Public says what happened and what to do without any name or value, for logs.
+func (e *OperationError) Public() string {
+	action, _, _ := strings.Cut(e.Action, " ")
+	text := fmt.Sprintf("%s: %s (%d)", action, ldap.LDAPResultCodeMap[e.Code], e.Code)
+	if advice := advice(e.Code); advice != "" {
+		text += "; " + advice
+	}
+	return text
+}
+
 // Unwrap returns the error of go-ldap, nil if the server gave no answer.
 func (e *OperationError) Unwrap() error { return e.cause }
 
@@ -45,9 +56,9 @@ func (e *OperationError) Unwrap() error { return e.cause }
 func (e *OperationError) Is(target error) bool {
 	switch target {
 	case orgsync.ErrUnavailable:
-		return isUnavailable(e.Code)
+		return e.outside || isUnavailable(e.Code)
 	case orgsync.ErrRejected:
-		return isRejected(e.Code)
+		return !e.outside && isRejected(e.Code)
 	default:
 		return false
 	}
@@ -75,6 +86,51 @@ func translate(err error, action string, dn string) error {
 	return e
 }
 
+// outside marks an error of the way in. It concerns all tenants alike.
+func outside(err error) error {
+	if e, ok := errors.AsType[*OperationError](err); ok {
+		e.outside = true
+	}
+	return err
+}
+
+// nameError is an entry whose name no directory could hold.
+type nameError struct {
+	dn     DN
+	reason string
+}
+
+// Error names the entry.
+func (e *nameError) Error() string { return e.dn.String() + ": " + e.reason }
+
+// Public leaves the entry's name out.
+func (e *nameError) Public() string { return "a name cannot be held: " + e.reason }
+
+// Is makes it a rejection: only another name helps.
+func (e *nameError) Is(target error) bool { return target == orgsync.ErrRejected }
+
+// baseError is a base that is not there. No tenant can be served.
+type baseError struct{ base DN }
+
+// Error says what to do.
+func (e *baseError) Error() string {
+	return e.base.String() + ": no such entry, or the bind account cannot read it; create it or correct base_dn"
+}
+
+// Public is the same without the name.
+func (e *baseError) Public() string {
+	return "base_dn: no such entry, or the bind account cannot read it; create it or correct base_dn"
+}
+
+// Is makes it the fault of the directory as a whole.
+func (e *baseError) Is(target error) bool { return target == orgsync.ErrUnavailable }
+
+// commonError is an error about what all keys of a tenant need.
+type commonError struct{ error }
+
+// Unwrap returns the error itself.
+func (e *commonError) Unwrap() error { return e.error }
+
 // tidy makes a server's words safe for one line of a log.
 func tidy(s string) string {
 	const longest = 200
@@ -90,25 +146,28 @@ func tidy(s string) string {
 	return s
 }
 
-// isUnavailable: no answer, or an answer that says not now.
+// isUnavailable: no answer, or an answer that says not now, to anybody. A search that took
+// too long or found too much is not of these: it is the trouble of one tenant.
 func isUnavailable(code uint16) bool {
 	switch code {
 	case ldap.ErrorNetwork, ldap.LDAPResultServerDown, ldap.LDAPResultConnectError, ldap.LDAPResultTimeout,
-		ldap.LDAPResultBusy, ldap.LDAPResultUnavailable, ldap.LDAPResultTimeLimitExceeded:
+		ldap.LDAPResultBusy, ldap.LDAPResultUnavailable:
 		return true
 	default:
 		return false
 	}
 }
 
-// isRejected: the same request can never succeed.
+// isRejected: the same request can never succeed. That a name is taken is not of these: it
+// may be taken by an entry of ours, under a name that only the server knows to be the same,
+// and then be given up with no push about this key.
 func isRejected(code uint16) bool {
 	switch code {
 	case ldap.LDAPResultUndefinedAttributeType, ldap.LDAPResultInappropriateMatching,
 		ldap.LDAPResultConstraintViolation, ldap.LDAPResultInvalidAttributeSyntax,
 		ldap.LDAPResultInvalidDNSyntax, ldap.LDAPResultNamingViolation,
 		ldap.LDAPResultObjectClassViolation, ldap.LDAPResultNotAllowedOnNonLeaf,
-		ldap.LDAPResultEntryAlreadyExists, ldap.LDAPResultObjectClassModsProhibited:
+		ldap.LDAPResultObjectClassModsProhibited:
 		return true
 	default:
 		return false
@@ -166,14 +225,14 @@ func advice(code uint16) string {
 		return "the directory wants TLS: set start_tls or an ldaps:// address"
 	case ldap.LDAPResultInsufficientAccessRights:
 		return "give the bind account write access below the base"
-	case ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultAdminLimitExceeded:
-		return "lift the size and time limits of the bind account"
+	case ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultAdminLimitExceeded:
+		return "lift the size and time limits of the bind account (olcLimits)"
 	case ldap.LDAPResultReferral:
-		return "this server is a replica: name the one that takes writes"
+		return "this server is a replica, or a part of the subtree is elsewhere: name one that holds all of it and takes writes"
 	case ldap.LDAPResultUnwillingToPerform:
 		return "the directory may be read-only"
 	case ldap.LDAPResultEntryAlreadyExists:
-		return "an entry that is not ours, or that the bind account cannot read, has the name"
+		return "an entry that is not ours or cannot be read, or whose name the directory takes for the same, has the name"
 	case ldap.LDAPResultNotAllowedOnNonLeaf:
 		return "entries of others stand below it: move or delete them"
 	case ldap.LDAPResultUndefinedAttributeType, ldap.LDAPResultObjectClassViolation:

@@ -1,6 +1,7 @@
 package ldapsink_test
 
 import (
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -215,6 +216,20 @@ func (f *fixture) deleteEntry(dn string) {
 func (f *fixture) rename(dn, rdn, above string) {
 	f.t.Helper()
 	if err := f.admin().ModifyDN(ldap.NewModifyDNRequest(dn, rdn, true, above)); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// limit changes how many entries the server returns to the service account at most.
+func (f *fixture) limit(size int) {
+	f.t.Helper()
+	conn := f.admin()
+	if err := conn.Bind("cn=admin,cn=config", "config"); err != nil {
+		f.t.Fatal(err)
+	}
+	request := ldap.NewModifyRequest("olcDatabase={1}mdb,cn=config", nil)
+	request.Replace("olcLimits", []string{fmt.Sprintf("dn.exact=%q size=%d", peers.ServiceDN, size)})
+	if err := conn.Modify(request); err != nil {
 		f.t.Fatal(err)
 	}
 }

@@ -3,6 +3,7 @@ package ldapsink_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -232,28 +233,131 @@ func TestTwins(t *testing.T) {
 		t.Errorf("%s: %v, want it to have the entry", upper, err)
 	}
 	for _, k := range []orgsync.Key{lower, wide} {
-		if err := results[k].Err; !errors.Is(err, orgsync.ErrRejected) || !strings.Contains(err.Error(), `folds to user "Zhang"`) {
-			t.Errorf("%s: %v, want ErrRejected: folds to", k, err)
+		if err := results[k].Err; err == nil || errors.Is(err, orgsync.ErrRejected) || !strings.Contains(err.Error(), `folds to user "Zhang"`) {
+			t.Errorf("%s: %v, want it tried again: folds to", k, err)
 		}
 	}
 	if err := results[plain].Err; err != nil {
 		t.Errorf("%s: %v", plain, err)
 	}
-	if err := results[square].Err; !errors.Is(err, orgsync.ErrRejected) {
-		t.Errorf("%s: %v, want ErrRejected", square, err)
+	if err := results[square].Err; err == nil || errors.Is(err, orgsync.ErrRejected) {
+		t.Errorf("%s: %v, want it tried again", square, err)
 	}
 	// The incumbent keeps the entry, whoever is asked for.
 	results, writes := f.converge(lower)
-	if err := results[lower].Err; !errors.Is(err, orgsync.ErrRejected) || len(writes) != 0 {
+	if err := results[lower].Err; err == nil || len(writes) != 0 {
 		t.Errorf("%s alone: %v, wrote %v", lower, err, writes)
 	}
-	// Once it is deleted the other may have it.
-	f.state.status("Zhang", orgsync.StatusRemoved)
+	// Once it is gone, which marks its own key only, the next try of the other succeeds.
 	f.sink = f.open(func(c *ldapsink.Config) { c.Removed = ldapsink.DeleteRemoved })
-	delete(f.state.users, "ｚｈａｎｇ")
-	f.must(upper, lower)
+	f.must(f.state.status("Zhang", orgsync.StatusRemoved))
+	f.must(lower)
 	if diff := cmp.Diff([]string{"uid=zhang,ou=people"}, f.names("ou=people")); diff != "" {
 		t.Errorf("people (-want +got):\n%s", diff)
+	}
+	f.must(f.state.remove("m2"))
+	f.must(square)
+	if got := f.names("ou=departments"); len(got) != 1 {
+		t.Errorf("departments are %v, want the one whose name became free", got)
+	}
+}
+
+// TestTwinLosesAccess: that the name among the disabled is taken does not leave anybody
+// among the people.
+func TestTwinLosesAccess(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, peers.SlapdOptions{})
+	f.state.user("Zhang", "张三", "")
+	f.all()
+	f.must(f.state.status("Zhang", orgsync.StatusDisabled))
+	lower := f.state.user("zhang", "张四", "", orgsync.AttrRole, "admin")
+	f.must(lower)
+	f.state.status("zhang", orgsync.StatusDisabled)
+	for range 2 { // the second time there is nothing more to do
+		results, _ := f.converge(lower)
+		if err := results[lower].Err; err == nil || errors.Is(err, orgsync.ErrRejected) {
+			t.Errorf("%s: %v, want it tried again", lower, err)
+		}
+	}
+	if _, writes := f.converge(lower); len(writes) != 0 {
+		t.Errorf("wrote %v again, want nothing", writes)
+	}
+	if got := f.names("ou=people"); len(got) != 0 {
+		t.Errorf("people are %v, want nobody", got)
+	}
+	if diff := cmp.Diff([]string{"cn=nobody"}, f.members("cn=admin,ou=roles")); diff != "" {
+		t.Errorf("admins (-want +got):\n%s", diff)
+	}
+	if got := f.names("ou=disabled"); len(got) != 2 {
+		t.Errorf("disabled are %v, want both", got)
+	}
+	f.must(f.state.status("zhang", orgsync.StatusEnabled))
+	if diff := cmp.Diff([]string{"uid=zhang,ou=people"}, f.names("ou=people")); diff != "" {
+		t.Errorf("people after the return (-want +got):\n%s", diff)
+	}
+}
+
+// TestLimits: one department about which the directory does not tell everything delays
+// nobody else, and is not deleted.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, peers.SlapdOptions{})
+	f.state.department("big", "大", "")
+	f.state.department("small", "小", "")
+	zhang := f.state.user("zhang", "张三", "")
+	f.all()
+	for n := range 20 {
+		f.add(fmt.Sprintf("cn=p%d,ou=big,ou=departments,%s", n, root), "objectClass", "device", "cn", fmt.Sprintf("p%d", n))
+	}
+	f.limit(15)
+	big, small := f.state.remove("big"), f.state.remove("small")
+	f.state.status("zhang", orgsync.StatusDisabled)
+	results, _ := f.converge(big, zhang, small)
+	err := results[big].Err
+	if err == nil || errors.Is(err, orgsync.ErrRejected) || !strings.Contains(err.Error(), "olcLimits") {
+		t.Errorf("%s: %v, want an error that says what to lift", big, err)
+	}
+	if e, ok := errors.AsType[*ldapsink.OperationError](err); !ok {
+		t.Errorf("%s: %T, want an OperationError", big, err)
+	} else if text := e.Public(); strings.Contains(text, "big") || !strings.Contains(text, "olcLimits") {
+		t.Errorf("Public() = %q, want the advice and no name", text)
+	}
+	for _, k := range []orgsync.Key{zhang, small} {
+		if err := results[k].Err; err != nil {
+			t.Errorf("%s: %v", k, err)
+		}
+	}
+	if f.uuid("ou=big,ou=departments,"+root) == "" || f.uuid("ou=small,ou=departments,"+root) != "" {
+		t.Errorf("departments are %v, want only the big one", f.names("ou=departments"))
+	}
+}
+
+// TestEndedTenantKeepsDepartments: a tenant that ended may return.
+func TestEndedTenantKeepsDepartments(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, peers.SlapdOptions{})
+	f.state.department("a", "A", "")
+	f.state.department("b", "B", "a")
+	f.state.user("zhang", "张三", "b")
+	f.all()
+	before, groups := f.names("ou=departments"), f.names("ou=groups")
+	f.state.tenant.Active = false
+	f.state.remove("a")
+	f.state.remove("b")
+	f.all()
+	if diff := cmp.Diff(before, f.names("ou=departments")); diff != "" {
+		t.Errorf("departments (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(groups, f.names("ou=groups")); diff != "" {
+		t.Errorf("groups (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"cn=nobody"}, f.members("cn=b,ou=groups")); diff != "" {
+		t.Errorf("members (-want +got):\n%s", diff)
+	}
+	f.state.tenant.Active = true
+	f.all()
+	if got := f.names("ou=departments"); len(got) != 0 {
+		t.Errorf("departments after the return are %v, want none", got)
 	}
 }
 

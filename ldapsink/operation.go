@@ -73,7 +73,8 @@ type Operation struct {
 	Changes    []Change
 	// NewDN is where a Rename leads.
 	NewDN DN
-	// Temporary marks a Rename that only makes room; a second one follows.
+	// Temporary marks a Rename to a name that is not the wanted one: it makes room, or takes
+	// access away from an entry whose name is not free. A second one follows.
 	Temporary bool
 
 	stage stage

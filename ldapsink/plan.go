@@ -43,7 +43,8 @@ type Conflict struct {
 //   - After the containers come wants that reduce access and deletions of users; then
 //     structure, parents before children; then other entries; then attributes; then
 //     deletions, deepest first.
-//   - Where two entries want each other's names, one goes by a temporary name.
+//   - Where two entries want each other's names, one goes by a temporary name. So does
+//     one that is to lose access where its name is taken, for as long as that is so.
 //
 // Doing the operations and planning again yields no operation. An entry's parents are
 // taken to exist.
@@ -184,6 +185,7 @@ func (p *planner) place(w Want) bool {
 	}
 	if occupant != nil && !p.makeRoom(occupant, w.stage()) {
 		p.conflict(w.ID, NameTaken, occupant.dn(), occupant.id)
+		p.putAside(w, n, parent)
 		return false
 	}
 	if n == nil {
@@ -192,6 +194,18 @@ func (p *planner) place(w Want) bool {
 	}
 	p.rename(n, parent, w.DN.leaf(), w.stage(), false)
 	return true
+}
+
+// putAside takes access away although the name among the disabled is taken: the entry goes
+// there by its temporary name, and stays so until its own is free.
+func (p *planner) putAside(w Want, n, parent *node) {
+	if !w.Reduce || n == nil || n.parent == parent {
+		return
+	}
+	aside := newRDN(w.DN.attribute(), temporaryName(w.ID))
+	if parent.children[aside.key] == nil {
+		p.rename(n, parent, aside, w.stage(), true)
+	}
 }
 
 // parent returns the entry that w is to stand below, or nil. An entry that has its name

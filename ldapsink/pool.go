@@ -112,13 +112,13 @@ func (p *pool) dial(ctx context.Context) (*ldap.Conn, error) {
 func (p *pool) dialOne(ctx context.Context, address string) (*ldap.Conn, error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, translate(err, "connect", address)
+		return nil, outside(translate(err, "connect", address))
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	raw, err := p.open(ctx, u)
 	if err != nil {
-		return nil, translate(err, "connect", address)
+		return nil, outside(translate(err, "connect", address))
 	}
 	conn := ldap.NewConn(raw, u.Scheme == "ldaps")
 	conn.Start()
@@ -130,7 +130,7 @@ func (p *pool) dialOne(ctx context.Context, address string) (*ldap.Conn, error) 
 	}
 	if err != nil {
 		closeConn(conn)
-		return nil, translate(err, "bind at "+address, p.bindDN)
+		return nil, outside(translate(err, "bind at "+address, p.bindDN))
 	}
 	return conn, nil
 }

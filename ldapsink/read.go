@@ -23,7 +23,7 @@ func (r *round) read(ctx context.Context, keys []orgsync.Key) error {
 		}
 	}
 	if err := r.readContainers(ctx); err != nil {
-		return err
+		return &commonError{err}
 	}
 	if err := r.readUsers(ctx, names); err != nil {
 		return err
@@ -31,6 +31,9 @@ func (r *round) read(ctx context.Context, keys []orgsync.Key) error {
 	missing, err := r.readGroups(ctx, codes)
 	if err != nil {
 		return err
+	}
+	if !r.org.state.Active {
+		return nil // what is not read is left alone: the departments of a tenant that may return
 	}
 	return r.readDepartments(ctx, append(codes, missing...))
 }
@@ -44,7 +47,7 @@ func (r *round) readContainers(ctx context.Context) error {
 		return err
 	}
 	if len(base) == 0 {
-		return fmt.Errorf("%s: no such entry, or the bind account cannot read it; create it or correct base_dn", s.base)
+		return &baseError{s.base}
 	}
 	tenant, err := s.search(ctx, r.org.tenant, baseObject, "(objectClass=*)", keptAttributes()...)
 	if err != nil {

@@ -2,7 +2,6 @@ package ldapsink
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -64,7 +63,7 @@ func (s *Sink) newRound(view orgsync.View, tenant orgsync.Tenant) *round {
 }
 
 // run makes the keys equal and returns a result for each. An error says that the directory
-// did not answer.
+// did not answer, or that it cannot be said whose fault it is.
 func (r *round) run(ctx context.Context, keys []orgsync.Key) ([]orgsync.Result, error) {
 	if err := r.read(ctx, keys); err != nil {
 		return nil, err
@@ -122,7 +121,7 @@ func (r *round) desire() {
 
 func (r *round) want(w Want, warnings []string) {
 	if reason := checkDN(w.DN); reason != "" {
-		r.fail(w.ID, fmt.Errorf("%s: %s: %w", w.DN, reason, orgsync.ErrRejected))
+		r.fail(w.ID, &nameError{w.DN, reason})
 		w.IfPresent = true
 	}
 	r.wants = append(r.wants, w)

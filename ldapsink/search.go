@@ -2,7 +2,6 @@ package ldapsink
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -66,7 +65,7 @@ func (s *Sink) search(ctx context.Context, base DN, scope int, filter string, at
 	for _, e := range result.Entries {
 		dn, err := ParseDN(e.DN)
 		if err != nil {
-			return nil, fmt.Errorf("search %s: %w", base, err)
+			return nil, &OperationError{Action: "search", DN: base.String(), Code: ldap.LDAPResultDecodingError, Message: err.Error()}
 		}
 		entries = append(entries, newFound(dn, e))
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/kitbridge/kitbridge/orgsync"
@@ -114,7 +115,10 @@ func (s *Sink) Close() { s.pool.flush() }
 // the directory turned out to be other than read.
 const attempts = 2
 
-// Converge implements [orgsync.Sink]. It may be cut off anywhere and called again.
+// Converge implements [orgsync.Sink]. It may be cut off anywhere and called again. Its
+// error is an [orgsync.ErrUnavailable] – the directory does not answer, does not let us in or
+// has no base – or that of view, of [Links] or of ctx; what is wrong with one tenant is the
+// result of its keys.
 func (s *Sink) Converge(ctx context.Context, view orgsync.View, keys []orgsync.Key) ([]orgsync.Result, error) {
 	tenant, err := view.Tenant(ctx)
 	if err != nil {
@@ -124,6 +128,60 @@ func (s *Sink) Converge(ctx context.Context, view orgsync.View, keys []orgsync.K
 	if !tenant.Announced || !s.cfg.Tenants(tenant) {
 		return resultsOf(owed), nil
 	}
+	return s.converge(ctx, view, tenant, owed)
+}
+
+// converge makes keys equal that may be looked at together. If something about one of them
+// cannot be read (a limit, a referral), it finds out which by looking at fewer: one
+// department must not keep a user from being disabled.
+func (s *Sink) converge(ctx context.Context, view orgsync.View, tenant orgsync.Tenant, keys []orgsync.Key) ([]orgsync.Result, error) {
+	settled, err := s.try(ctx, view, tenant, keys)
+	_, answered := errors.AsType[*OperationError](err)
+	if !answered || ctx.Err() != nil || errors.Is(err, orgsync.ErrUnavailable) {
+		return settled, err
+	}
+	left := without(keys, settled)
+	if _, common := errors.AsType[*commonError](err); common || len(left) == 1 {
+		for _, k := range left {
+			settled = append(settled, orgsync.Result{Key: k, Err: err})
+		}
+		return settled, nil
+	}
+	for _, part := range split(left) {
+		results, err := s.converge(ctx, view, tenant, part)
+		settled = append(settled, results...)
+		if err != nil {
+			return settled, err
+		}
+	}
+	return settled, nil
+}
+
+// split halves the keys, users and departments apart if there are both. Users come first:
+// they may lose access.
+func split(keys []orgsync.Key) [][]orgsync.Key {
+	isDepartment := func(k orgsync.Key) bool { return k.Kind == orgsync.DepartmentKey }
+	others := slices.DeleteFunc(slices.Clone(keys), isDepartment)
+	if len(others) > 0 && len(others) < len(keys) {
+		departments := slices.DeleteFunc(slices.Clone(keys), func(k orgsync.Key) bool { return !isDepartment(k) })
+		return [][]orgsync.Key{others, departments}
+	}
+	half := len(keys) / 2
+	return [][]orgsync.Key{keys[:half], keys[half:]}
+}
+
+// without returns the keys that have no result yet.
+func without(keys []orgsync.Key, results []orgsync.Result) []orgsync.Key {
+	has := make(map[orgsync.Key]bool, len(results))
+	for _, r := range results {
+		has[r.Key] = true
+	}
+	return slices.DeleteFunc(slices.Clone(keys), func(k orgsync.Key) bool { return has[k] })
+}
+
+// try makes the keys equal, in up to so many attempts. An error leaves those without a
+// result owed.
+func (s *Sink) try(ctx context.Context, view orgsync.View, tenant orgsync.Tenant, owed []orgsync.Key) ([]orgsync.Result, error) {
 	var settled []orgsync.Result
 	for attempt := 1; ; attempt++ {
 		results, err := s.newRound(view, tenant).run(ctx, owed)

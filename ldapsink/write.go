@@ -2,11 +2,14 @@ package ldapsink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"github.com/kitbridge/kitbridge/orgsync"
 )
 
 // write does everything, in the order that takes access away first. An error means that the
@@ -69,7 +72,7 @@ func (r *round) perform(ctx context.Context, o Operation) error {
 		return nil
 	}
 	err := r.sink.send(ctx, o)
-	for err != nil && !isUnavailable(codeOf(err)) {
+	for err != nil && !errors.Is(err, orgsync.ErrUnavailable) {
 		lesser, name, ok := withoutRefused(o, err)
 		if !ok {
 			break
@@ -86,7 +89,7 @@ func (r *round) perform(ctx context.Context, o Operation) error {
 	case err == nil:
 		r.done = append(r.done, o)
 		return nil
-	case ctx.Err() != nil, isUnavailable(codeOf(err)):
+	case ctx.Err() != nil, errors.Is(err, orgsync.ErrUnavailable):
 		return err
 	default:
 		r.broken[o.ID] = true
@@ -159,7 +162,7 @@ func (r *round) blame(ctx context.Context, err error, members []member) error {
 	if err == nil {
 		return nil
 	}
-	if ctx.Err() != nil || isUnavailable(codeOf(err)) {
+	if ctx.Err() != nil || errors.Is(err, orgsync.ErrUnavailable) {
 		return err
 	}
 	for _, m := range members {
