@@ -20,16 +20,16 @@ func (a *Acceptor) Approve(ctx context.Context, scope Scope, id JournalID) (Rece
 func (a *Acceptor) Reject(ctx context.Context, scope Scope, id JournalID) (Receipt, error) {
 	return a.decide(ctx, scope, id, func(tx Tx, d Deferred) (Receipt, error) {
 		r := Receipt{ID: id}
-		r.Tally[Refused] = d.Message.count()
+		r.Tally[Refused] = d.Header.Changes
 		var moved Tally
-		moved.move(d.Wait.verdict(), Refused, d.Message.count())
+		moved.move(d.Wait.verdict(), Refused, d.Header.Changes)
 		if err := tx.Count(moved); err != nil {
 			return Receipt{}, err
 		}
 		if d.Wait != WaitGuard {
 			return r, tx.Undefer(id)
 		}
-		d.Rejected = true
+		d.Rejected, d.Message = true, Message{} // nobody reads it again
 		return r, tx.Defer(d)
 	})
 }
@@ -76,7 +76,7 @@ func (w *work) recount(d Deferred) (Receipt, error) {
 	for verdict, n := range w.tally {
 		w.earlier[verdict] += n
 	}
-	w.earlier[d.Wait.verdict()] -= d.Message.count()
+	w.earlier[d.Wait.verdict()] -= d.Header.Changes
 	return Receipt{ID: d.Journal, Tally: w.tally}, w.countEarlier()
 }
 
@@ -104,6 +104,9 @@ func (a *Acceptor) decide(
 		}
 		for _, d := range all {
 			if d.Journal == id && !d.Rejected {
+				if d.Message, err = tx.DeferredMessage(id); err != nil {
+					return err
+				}
 				receipt, err = how(tx, d)
 				return err
 			}

@@ -42,9 +42,31 @@ func (w Wait) verdict() Verdict {
 	return Held
 }
 
+// Header is what is asked of a waiting message while others arrive.
+type Header struct {
+	Version  Version
+	Kind     Kind
+	Instance InstanceID
+	// Department is the first one's code: a singleOrgSync has no other.
+	Department OrgCode
+	// Changes is how many changes it counts for.
+	Changes int64
+}
+
+// Header returns the header of the message.
+func (m Message) Header() Header {
+	h := Header{Version: m.version(), Kind: m.Kind, Instance: m.Instance, Changes: m.count()}
+	if len(m.Departments) > 0 {
+		h.Department = m.Departments[0].Code
+	}
+	return h
+}
+
 // Deferred is an accepted message that has not been applied.
 type Deferred struct {
 	Journal JournalID
+	Header  Header
+	// Message is what it says. A rejected one has none any more.
 	Message Message
 	Wait    Wait
 	// Due is when a message from the future is applied by itself.

@@ -106,7 +106,7 @@ func (w *work) hold(held *heldError) error {
 
 // wait sets the message aside.
 func (w *work) wait(d Deferred) error {
-	d.Journal, d.Message = w.journal, w.message
+	d.Journal, d.Header, d.Message = w.journal, w.message.Header(), w.message
 	w.tally[d.Wait.verdict()] += w.message.count()
 	return w.tx.Defer(d)
 }
@@ -134,10 +134,10 @@ func (w *work) supersede() error {
 		return err
 	}
 	for _, d := range all {
-		if d.Rejected || d.Wait == WaitFuture || !w.replaces(d.Message) {
+		if d.Rejected || d.Wait == WaitFuture || !w.replaces(d.Header) {
 			continue
 		}
-		w.tallyOf(d.Journal).move(d.Wait.verdict(), Stale, d.Message.count())
+		w.tallyOf(d.Journal).move(d.Wait.verdict(), Stale, d.Header.Changes)
 		if err := w.tx.Undefer(d.Journal); err != nil {
 			return err
 		}
@@ -146,16 +146,16 @@ func (w *work) supersede() error {
 }
 
 // replaces says whether this message is newer than an older one about the same thing.
-func (w *work) replaces(older Message) bool {
+func (w *work) replaces(older Header) bool {
 	m := w.message
-	if w.version <= older.version() || m.Instance != older.Instance {
+	if w.version <= older.Version || m.Instance != older.Instance {
 		return false
 	}
 	switch {
 	case m.Kind == AllOrgSync && w.complete:
 		return older.Kind == AllOrgSync // a removal counts for other instances too
 	case m.Kind == SingleOrgSync:
-		return older.Kind == SingleOrgSync && older.Departments[0].Code == m.Departments[0].Code
+		return older.Kind == SingleOrgSync && older.Department == m.Departments[0].Code
 	default:
 		return m.Kind == TenantSync && older.Kind == TenantSync && (m.Enterprise.Domain != nil || m.Flag == FlagRemove)
 	}

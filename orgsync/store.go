@@ -102,8 +102,12 @@ type ParkTx interface {
 
 // DeferTx reads and writes the messages that wait, and what was destroyed of late.
 type DeferTx interface {
-	// Deferred returns the scope's waiting and rejected messages, by journal id.
+	// Deferred returns the scope's waiting and rejected messages, by journal id, each
+	// without its Message: it is called on the marketplace's clock, and a message may be
+	// megabytes.
 	Deferred() ([]Deferred, error)
+	// DeferredMessage returns the Message of one of them, or an [ErrNotFound].
+	DeferredMessage(id JournalID) (Message, error)
 	// Defer adds a message or replaces the one of the same push.
 	Defer(d Deferred) error
 	Undefer(id JournalID) error

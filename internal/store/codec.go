@@ -19,6 +19,7 @@ const (
 	userFormat     = 1
 	instanceFormat = 1
 	marksFormat    = 1
+	headerFormat   = 1
 )
 
 type encoder []byte

@@ -10,11 +10,12 @@ import (
 )
 
 const (
-	selectDeferred = "SELECT journal, message, wait, due, reason, content, rejected FROM deferred WHERE scope = ? ORDER BY journal"
-	upsertDeferred = `INSERT INTO deferred (scope, journal, message, wait, due, reason, content, rejected)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-	ON CONFLICT (scope, journal) DO UPDATE SET message = excluded.message, wait = excluded.wait, due = excluded.due,
-	reason = excluded.reason, content = excluded.content, rejected = excluded.rejected`
+	selectDeferred        = "SELECT journal, header, wait, due, reason, content, rejected FROM deferred WHERE scope = ? ORDER BY journal"
+	selectDeferredMessage = "SELECT message FROM deferred WHERE scope = ? AND journal = ?"
+	upsertDeferred        = `INSERT INTO deferred (scope, journal, header, message, wait, due, reason, content, rejected)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (scope, journal) DO UPDATE SET header = excluded.header, message = excluded.message, wait = excluded.wait,
+	due = excluded.due, reason = excluded.reason, content = excluded.content, rejected = excluded.rejected`
 	deleteDeferred = "DELETE FROM deferred WHERE scope = ? AND journal = ?"
 	selectDue      = `SELECT c.realm, c.tenant, d.journal FROM deferred d JOIN scope c ON c.id = d.scope
 	WHERE d.due > 0 AND d.due <= ? AND d.rejected = 0 ORDER BY d.journal`
@@ -34,30 +35,75 @@ func deferredPlace(id orgsync.JournalID) []byte {
 	return e
 }
 
-func (tx *tx) Deferred() ([]orgsync.Deferred, error) {
-	seal, err := tx.dataKey()
-	if err != nil {
-		return nil, err
+// encodeHeader writes a header so that decodeHeader reads it back.
+func encodeHeader(h orgsync.Header) []byte {
+	var e encoder
+	e.number(headerFormat)
+	e.text(string(h.Version))
+	e.number(uint64(h.Kind))
+	e.text(string(h.Instance))
+	e.text(string(h.Department))
+	e.number(uint64(h.Changes)) //nolint:gosec // a count
+	return e
+}
+
+func decodeHeader(b []byte) (orgsync.Header, error) {
+	d := decode(b, headerFormat)
+	h := orgsync.Header{
+		Version: orgsync.Version(d.text()), Kind: orgsync.Kind(d.number()), //nolint:gosec // written from one
+		Instance: orgsync.InstanceID(d.text()), Department: orgsync.OrgCode(d.text()), Changes: int64(d.number()), //nolint:gosec // a count
 	}
+	return h, d.end("header")
+}
+
+func (tx *tx) Deferred() ([]orgsync.Deferred, error) {
 	all, err := collect(tx.ctx, tx.c, func(rows *sql.Rows) (d orgsync.Deferred, err error) {
-		var sealed, content []byte
+		var header, content []byte
 		var due int64
-		if err := rows.Scan(&d.Journal, &sealed, &d.Wait, &due, &d.Reason, &content, &d.Rejected); err != nil {
+		if err := rows.Scan(&d.Journal, &header, &d.Wait, &due, &d.Reason, &content, &d.Rejected); err != nil {
 			return d, err
-		}
-		plain, err := seal.Open(nil, nil, sealed, deferredPlace(d.Journal))
-		if err != nil {
-			return d, fmt.Errorf("message %d: %w", d.Journal, err)
 		}
 		d.Due = timeOf(due)
 		copy(d.Content[:], content)
-		d.Message, err = orgsync.DecodeMessage(plain)
+		if len(header) > 0 {
+			d.Header, err = decodeHeader(header)
+		}
 		return d, err
 	}, selectDeferred, tx.id)
 	if err != nil {
 		return nil, fmt.Errorf("read waiting messages: %w", err)
 	}
+	for n, d := range all {
+		if d.Header.Version != "" {
+			continue
+		}
+		// A program before schema 6 wrote it.
+		m, err := tx.DeferredMessage(d.Journal)
+		if err != nil {
+			return nil, err
+		}
+		all[n].Header = m.Header()
+	}
 	return all, nil
+}
+
+func (tx *tx) DeferredMessage(id orgsync.JournalID) (orgsync.Message, error) {
+	sealed, err := one(collect(tx.ctx, tx.c, func(rows *sql.Rows) (sealed []byte, err error) {
+		err = rows.Scan(&sealed)
+		return sealed, err
+	}, selectDeferredMessage, tx.id, int64(id)))
+	if err != nil {
+		return orgsync.Message{}, fmt.Errorf("read waiting message %d: %w", id, err)
+	}
+	seal, err := tx.dataKey()
+	if err != nil {
+		return orgsync.Message{}, err
+	}
+	plain, err := seal.Open(nil, nil, sealed, deferredPlace(id))
+	if err != nil {
+		return orgsync.Message{}, fmt.Errorf("waiting message %d: %w", id, err)
+	}
+	return orgsync.DecodeMessage(plain)
 }
 
 func (tx *tx) Defer(d orgsync.Deferred) error {
@@ -70,7 +116,7 @@ func (tx *tx) Defer(d orgsync.Deferred) error {
 		return err
 	}
 	sealed := seal.Seal(nil, nil, plain, deferredPlace(d.Journal)) //nolint:gosec // G407: this AEAD makes its own nonce
-	if _, err := tx.c.exec(tx.ctx, upsertDeferred, tx.id, int64(d.Journal), sealed, int64(d.Wait), millis(d.Due),
+	if _, err := tx.c.exec(tx.ctx, upsertDeferred, tx.id, int64(d.Journal), encodeHeader(d.Header), sealed, int64(d.Wait), millis(d.Due),
 		d.Reason, d.Content[:], d.Rejected); err != nil {
 		return fmt.Errorf("write waiting message: %w", err)
 	}

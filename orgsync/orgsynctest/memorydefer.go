@@ -3,6 +3,7 @@ package orgsynctest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -16,7 +17,19 @@ func (tx *memoryTx) Credentials() ([]orgsync.Credential, error) {
 }
 
 func (tx *memoryTx) Deferred() ([]orgsync.Deferred, error) {
-	return sorted(tx.s.deferred, func(a, b orgsync.Deferred) int { return cmp.Compare(a.Journal, b.Journal) }), tx.check()
+	all := sorted(tx.s.deferred, func(a, b orgsync.Deferred) int { return cmp.Compare(a.Journal, b.Journal) })
+	for n := range all {
+		all[n].Message = orgsync.Message{}
+	}
+	return all, tx.check()
+}
+
+func (tx *memoryTx) DeferredMessage(id orgsync.JournalID) (orgsync.Message, error) {
+	d, found := tx.s.deferred[id]
+	if !found {
+		return orgsync.Message{}, errors.Join(orgsync.ErrNotFound, tx.check())
+	}
+	return d.Message, tx.check()
 }
 
 func (tx *memoryTx) Defer(d orgsync.Deferred) error {

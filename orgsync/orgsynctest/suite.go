@@ -22,7 +22,7 @@ type Store interface {
 func TestStore(t *testing.T, open func(t *testing.T) Store) {
 	t.Helper()
 	for _, group := range [][]storeCase{
-		transactionCases(), journalCases(), registerCases(), departmentCases(), parkedCases(),
+		transactionCases(), journalCases(), registerCases(), departmentCases(), parkedCases(), deferredCases(),
 		owedCases(), leaseCases(), outcomeCases(), viewCases(),
 	} {
 		for _, c := range group {
