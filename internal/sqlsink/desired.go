@@ -31,8 +31,12 @@ func (d *desired) tenantRows(expired bool, have []row) []row {
 	}}
 }
 
-// departmentRows wants nothing of a department that is gone.
-func (d *desired) departmentRows(p orgsync.PlacedDepartment) []row {
+// departmentRows wants nothing of a department that is gone. Those of a tenant that ended
+// stay as they are until they are purged: it may return.
+func (d *desired) departmentRows(p orgsync.PlacedDepartment, have []row) []row {
+	if !d.tenant.Active {
+		return have
+	}
 	if !p.Live {
 		return nil
 	}

@@ -38,12 +38,16 @@ func testPurge(t *testing.T, p product) {
 	p.want(t, "SELECT count(*) FROM kit_user", "2")
 
 	// The tenant ends: everything but what the product holds goes, in its time.
+	converge(t, s, v, v.department("A", "甲", ""))
 	v.tenant.Active, v.tenant.RemovedAt = false, c.now()
 	v.edit("here", removedAt(c.now()))
+	v.drop("A")
 	converge(t, s, v, v.keys()...)
 	purge(0)
+	p.want(t, "SELECT count(*) FROM kit_department", "1")
 	c.advance(24 * time.Hour)
-	purge(1)
+	purge(2) // the user and the department
+	p.want(t, "SELECT count(*) FROM kit_department", "0")
 	p.want(t, "SELECT count(*) FROM kit_tenant", "1")
 	p.exec(t, "DELETE FROM invoices")
 	purge(2)

@@ -110,9 +110,12 @@ func testRemovedTenant(t *testing.T, p product) {
 	v := newState()
 	s := newSink(t, p)
 	v.user("li")
+	v.department("A", "甲", "")
 	converge(t, s, v, v.keys()...)
 	v.tenant.Active, v.tenant.RemovedAt = false, start
+	v.drop("A")
 	converge(t, s, v, v.keys()...)
+	p.want(t, "SELECT org_code, name FROM kit_department", "A|甲")
 	p.want(t, "SELECT active FROM kit_tenant", "0")
 	p.want(t, "SELECT enabled FROM kit_user", "0")
 	p.want(t, "SELECT enabled FROM kit_grant", "0")

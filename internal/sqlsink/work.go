@@ -81,7 +81,7 @@ func (w *work) plan(ctx context.Context, db database, keys []orgsync.Key) (orgsy
 		case orgsync.TenantKey:
 			c.want = d.tenantRows(isPast(tenant.RemovedAt, purgeAfter, now), have[k])
 		case orgsync.DepartmentKey:
-			c.want = d.departmentRows(departments[orgsync.OrgCode(k.ID)])
+			c.want = d.departmentRows(departments[orgsync.OrgCode(k.ID)], have[k])
 		default:
 			u := users[orgsync.UserName(k.ID)]
 			c.want = d.userRows(u, isPast(u.RemovedAt, purgeAfter, now), have[k])
