@@ -144,6 +144,11 @@ func TestEmptyListIsAlwaysHeld(t *testing.T) {
 	if r := d.receipt(list(2)); r.Tally != (orgsync.Tally{0, 0, 0, 1, 0}) || d.live() != 1 {
 		t.Errorf("an empty list = %v, %d departments live; want it held and 1", r.Tally, d.live())
 	}
+	d = newDesk(t)
+	d.say(tenant(add, 0))
+	if r := d.receipt(list(2)); r.Tally != (orgsync.Tally{0, 0, 0, 1, 0}) {
+		t.Errorf("an empty list where there is nothing to lose yet = %v, want it held", r.Tally)
+	}
 }
 
 func TestGuardCountsCascadesAndTheLastHour(t *testing.T) {
