@@ -324,6 +324,10 @@ func TestGreatTreesAreCheap(t *testing.T) {
 					placed++
 				}
 			}
+			path := orgsync.PathOf(rows[code(n-1)], func(c orgsync.OrgCode) (orgsync.Department, bool) { d, ok := rows[c]; return d, ok })
+			if len(path) > orgsync.MaxDepth {
+				t.Errorf("a path has %d levels, want at most %d", len(path), orgsync.MaxDepth)
+			}
 			if looked > 2*n {
 				t.Errorf("%d rows were looked up for %d departments", looked, n)
 			}

@@ -64,11 +64,12 @@ func ProjectDepartment(d Department, instances []Instance, assertions []Assertio
 }
 
 // PathOf lists the codes from the top down to d, by way of lookup. Of a parked
-// department it is what is known: from its last live ancestor down.
+// department it is what is known: from its last live ancestor down, or the last
+// [MaxDepth] levels.
 func PathOf(d Department, lookup func(OrgCode) (Department, bool)) []OrgCode {
 	path := []OrgCode{d.Code}
 	seen := map[OrgCode]bool{d.Code: true}
-	for parent := d.Parent; parent != "" && !seen[parent]; {
+	for parent := d.Parent; parent != "" && !seen[parent] && len(path) < MaxDepth; {
 		p, ok := lookup(parent)
 		if !ok || !p.Live {
 			break
