@@ -48,15 +48,21 @@ func migrateSQLite(ctx context.Context, a address, allowed bool) (err error) {
 	if fits, err := checkSchema(have, want, allowed); fits || err != nil {
 		return err
 	}
-	_, failed := p.Up(ctx)
-	if failed == nil {
-		return nil
+	// Another process may be doing the same: then a step fails here that is done there. As
+	// long as somebody gets on, there is nothing wrong.
+	for {
+		_, failed := p.Up(ctx)
+		if failed == nil {
+			return nil
+		}
+		before := have
+		if have, want, err = p.GetVersions(ctx); err != nil || have == before {
+			return fmt.Errorf("migrate: %w", failed)
+		}
+		if have == want {
+			return nil
+		}
 	}
-	// Another process may have done the same at the same time; then all is well.
-	if have, want, err = p.GetVersions(ctx); err == nil && have == want {
-		return nil
-	}
-	return fmt.Errorf("migrate: %w", failed)
 }
 
 // migratePostgres brings the schema up to date, or refuses one that does not fit. A schema
