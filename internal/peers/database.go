@@ -32,6 +32,10 @@ type DatabaseServer struct {
 	address   func(port int, database string) Database
 	// create makes a database that DatabaseUser owns.
 	create func(ctx context.Context, database string) error
+	// createOn is create with the tables' data in a directory.
+	createOn func(ctx context.Context, database, dir string) error
+	// administer runs statements as the server's administrator.
+	administer func(ctx context.Context, script string) error
 }
 
 // Product returns the database that exists from the start.
@@ -47,6 +51,15 @@ func (s *DatabaseServer) Fresh() Database {
 		s.tb.Fatal(err)
 	}
 	return s.address(s.port, name)
+}
+
+// Administer runs statements as the server's administrator, for example to take rights
+// away or to make it read-only.
+func (s *DatabaseServer) Administer(script string) {
+	s.tb.Helper()
+	if err := s.administer(s.tb.Context(), script); err != nil {
+		s.tb.Fatal(err)
+	}
 }
 
 // begin starts the server for the first time, on a port of its choice, and

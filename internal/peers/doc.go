@@ -10,6 +10,9 @@
 // middle of its work. Everything ends with the test, and on Linux also with the
 // test process, however that dies.
 //
+// What goes wrong on the way to a server and under it can be had too: a [Wire] is slow,
+// hangs, or ends connections; a [Disk] is small and can be filled.
+//
 // A server that is not installed fails the test with the name of the Debian
 // package that holds it. It is never a skip: a test that did not run must not
 // look like one that passed.

@@ -39,12 +39,24 @@ func MariaDB(tb testing.TB) *DatabaseServer {
 		account: account,
 		patient: true,
 	})
+	s.administer = func(ctx context.Context, script string) error {
+		return runTool(ctx, account, dir, script, asRoot(client)...)
+	}
 	s.create = func(ctx context.Context, database string) error {
-		return runTool(ctx, account, dir, fmt.Sprintf(`
+		return s.administer(ctx, fmt.Sprintf(`
 CREATE DATABASE %[1]s CHARACTER SET utf8mb4;
 CREATE USER IF NOT EXISTS '%[2]s'@'%%' IDENTIFIED BY '%[3]s';
 GRANT ALL ON %[1]s.* TO '%[2]s'@'%%';
-`, database, DatabaseUser, DatabasePassword), asRoot(client)...)
+`, database, DatabaseUser, DatabasePassword))
+	}
+	// A directory of the data directory may be a link (MariaDB knowledge base, symbolic
+	// links); the redo and undo logs stay where they are.
+	s.createOn = func(ctx context.Context, database, disk string) error {
+		if err := s.create(ctx, database); err != nil {
+			return err
+		}
+		home, away := filepath.Join(data, database), filepath.Join(disk, database)
+		return runTool(ctx, account, dir, "", "/bin/sh", "-ec", `cp -a "$0" "$1" && rm -r "$0" && ln -s "$1" "$0"`, home, away)
 	}
 	s.begin(func(port int) []string {
 		return []string{

@@ -42,12 +42,19 @@ func PostgreSQL(tb testing.TB) *DatabaseServer {
 		account:    account,
 		patient:    true, // a killed server's children hold its shared memory a little longer
 	})
+	s.administer = func(ctx context.Context, script string) error {
+		return runTool(ctx, account, dir, script, local(psql, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1")...)
+	}
 	s.create = func(ctx context.Context, database string) error {
 		script := fmt.Sprintf("CREATE DATABASE %s OWNER %s;\n", database, DatabaseUser)
 		if database == Product { // the first
 			script = fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD '%s';\n", DatabaseUser, DatabasePassword) + script
 		}
-		return runTool(ctx, account, dir, script, local(psql, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1")...)
+		return s.administer(ctx, script)
+	}
+	s.createOn = func(ctx context.Context, database, disk string) error {
+		return s.administer(ctx, fmt.Sprintf("CREATE TABLESPACE space_of_%[1]s LOCATION '%[2]s';\nCREATE DATABASE %[1]s OWNER %[3]s TABLESPACE space_of_%[1]s;\n",
+			database, disk, DatabaseUser))
 	}
 	s.begin(func(port int) []string {
 		return []string{
