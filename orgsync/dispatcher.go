@@ -24,6 +24,9 @@ type DispatcherConfig struct {
 	// Observe, if not nil, is told of every delivery. It is called by several goroutines
 	// at a time and must not block.
 	Observe func(Delivery)
+	// Notice, if not nil, is told when a sink stops answering, answers again, or has answered
+	// for the first time. It is called by several goroutines at a time.
+	Notice func(ctx context.Context, h SinkHealth)
 
 	// LanesPerSink is how many tenants one sink serves at a time. Default 4.
 	LanesPerSink int
@@ -118,6 +121,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	}
 	var all sync.WaitGroup
 	for n, s := range d.Sinks {
+		if r, ok := s.(Reachable); ok {
+			all.Go(func() { d.greet(ctx, s.Name(), r, d.gates[n]) })
+		}
 		for range d.LanesPerSink {
 			all.Go(func() { d.serve(ctx, s, d.gates[n]) })
 		}
@@ -132,11 +138,7 @@ func (d *Dispatcher) serve(ctx context.Context, s Sink, g *gate) {
 		worked, err := d.step(ctx, s, g)
 		switch {
 		case err != nil && ctx.Err() == nil:
-			pause, news := g.close(err, d.Now())
-			if news {
-				d.Logger.WarnContext(ctx, "sink does not answer", "sink", s.Name(), "error", err.Error())
-			}
-			sleep(ctx, pause)
+			sleep(ctx, d.shut(ctx, s.Name(), g, err))
 		case !worked:
 			g.wait(ctx, d.Poll)
 		}
@@ -158,6 +160,7 @@ func (d *Dispatcher) step(ctx context.Context, s Sink, g *gate) (bool, error) {
 	down := errors.Is(failed, ErrUnavailable)
 	if !down && ctx.Err() == nil && g.open() {
 		d.Logger.InfoContext(ctx, "sink answers again", "sink", s.Name())
+		d.notice(ctx, SinkHealth{Name: s.Name()})
 	}
 	outcomes := d.outcomes(lane, results, failed)
 	// The results are recorded even when we are told to stop: what is done is done.

@@ -46,3 +46,10 @@ type Sink interface {
 	Name() string
 	Converge(ctx context.Context, view View, keys []Key) ([]Result, error)
 }
+
+// Reachable is a [Sink] that can be tried while it is owed nothing, so that one that is
+// down or wrongly set up is known before the first push.
+type Reachable interface {
+	// Reach returns nil if the sink would take keys now. It writes nothing about any tenant.
+	Reach(ctx context.Context) error
+}

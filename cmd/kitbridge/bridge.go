@@ -86,7 +86,8 @@ func (b *bridge) assemble(ctx context.Context, ring *keyring.Ring, keys []*rsa.P
 		}
 	}
 	b.dispatcher, err = orgsync.NewDispatcher(orgsync.DispatcherConfig{
-		Lanes: b.store, Sinks: sinks, Holds: holdings(b.config.Sinks), Logger: b.log, Now: time.Now, Observe: b.metrics.observeDelivery,
+		Lanes: b.store, Sinks: sinks, Holds: holdings(b.config.Sinks), Logger: b.log, Now: time.Now,
+		Observe: b.metrics.observeDelivery, Notice: b.noteSink,
 	})
 	if err != nil {
 		return err
@@ -257,17 +258,6 @@ func revealAll(secrets []Secret) []string {
 // status reads the counts for the API.
 func (b *bridge) status(ctx context.Context) (console.Status, error) {
 	return readStatus(ctx, b.store)
-}
-
-// degraded lists the sinks that do not answer.
-func (b *bridge) degraded() []console.Degraded {
-	var out []console.Degraded
-	for _, h := range b.dispatcher.Health() {
-		if h.Err != nil {
-			out = append(out, console.Degraded{What: "sink " + h.Name, Since: h.Since, Why: h.Err.Error()})
-		}
-	}
-	return out
 }
 
 // close gives back what openBridge took, the database last.

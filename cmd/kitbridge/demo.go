@@ -240,7 +240,7 @@ func settle(ctx context.Context, b *bridge) (trouble string, err error) {
 		if pending == 0 {
 			return "", nil
 		}
-		for _, ill := range b.degraded() {
+		for _, ill := range b.degraded(ctx) {
 			return ill.What + ": " + ill.Why, nil
 		}
 		select {

@@ -48,10 +48,12 @@ func findTenant(ctx context.Context, s *store.Store, name string) (store.TenantI
 		return store.TenantItem{}, err
 	}
 	var found []store.TenantItem
+	var names []string
 	if err := everyItem(ctx, s.ListTenants, "", func(t store.TenantItem) error {
 		if name != "" && t.Code == name {
 			found = append(found, t)
 		}
+		names = append(names, string(t.ID), t.Code)
 		return nil
 	}); err != nil {
 		return store.TenantItem{}, err
@@ -60,6 +62,9 @@ func findTenant(ctx context.Context, s *store.Store, name string) (store.TenantI
 	case 1:
 		return found[0], nil
 	case 0:
+		if near := nearest(name, names); near != "" {
+			return store.TenantItem{}, fmt.Errorf("tenant %q: %w; did you mean %s?", visible(name), orgsync.ErrNotFound, visible(near))
+		}
 		return store.TenantItem{}, fmt.Errorf("tenant %q: %w; kitbridge status lists them", visible(name), orgsync.ErrNotFound)
 	}
 	ids := make([]string, 0, len(found))

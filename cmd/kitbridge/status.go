@@ -19,11 +19,12 @@ each tenant, and what became of every change that was accepted. The numbers are 
 of GET /api/v1/status.
 
   pending   keys (a tenant, department or user) that the sink is still owed
-  dead      keys that the sink will not take as they are; explain says why
+  dead      keys that the sink will not take as they are: kitbridge dead list
   oldest    how long the oldest pending key is owed: normally below 2 s
   parked    accepted, not placeable yet
   held      waits for a person's yes: kitbridge held list
 
+Below the sinks stands which of them does not answer, as serve found it last.
 accepted is always the sum of applied, stale, parked, held and refused. With --details
 every dead key and everything that is parked is listed, with the reason.
 
@@ -120,6 +121,7 @@ func readStatus(ctx context.Context, s *store.Store) (console.Status, error) {
 	for _, s := range counts.Sinks {
 		out.Sinks = append(out.Sinks, console.SinkStatus{
 			Name: s.Name, Pending: s.Pending, Dead: s.Dead, OldestPendingSeconds: s.Oldest.Seconds(),
+			Fault: s.Fault, FaultSince: s.Since,
 		})
 	}
 	for _, t := range counts.Tenants {
@@ -142,6 +144,11 @@ func printStatus(w io.Writer, s console.Status) {
 		})
 	}
 	columns(w, []string{"SINK", "PENDING", "DEAD", "OLDEST"}, sinks)
+	for _, k := range s.Sinks {
+		if k.Fault != "" {
+			fmt.Fprintf(w, "%s does not answer since %s: %s\n", k.Name, k.FaultSince.Format(time.RFC3339), visible(k.Fault))
+		}
+	}
 	fmt.Fprintln(w)
 	columns(w, []string{"TENANT", "NAME", "USERS", "DEPARTMENTS", "PARKED", "HELD"}, tenants)
 	fmt.Fprintln(w)

@@ -25,7 +25,7 @@ type Config struct {
 	// Database says whether our own database answers.
 	Database func(ctx context.Context) error
 	// Degraded lists what does not work although the process does.
-	Degraded func() []Degraded
+	Degraded func(ctx context.Context) []Degraded
 	// API is what the JSON API reads and does.
 	API API
 	// Metrics answers GET /metrics.
@@ -54,6 +54,9 @@ type SinkStatus struct {
 	Pending              int64   `json:"pending"`
 	Dead                 int64   `json:"dead"`
 	OldestPendingSeconds float64 `json:"oldest_pending_seconds"`
+	// Fault is why the sink does not answer, FaultSince since when; absent while it does.
+	Fault      string    `json:"fault,omitempty"`
+	FaultSince time.Time `json:"fault_since,omitzero"`
 }
 
 // TenantStatus is how much of a tenant there is. Users are the enabled ones.
@@ -159,7 +162,7 @@ func (c *console) ready(w http.ResponseWriter, r *http.Request) {
 	answer := struct {
 		Ready    bool       `json:"ready"`
 		Degraded []Degraded `json:"degraded"`
-	}{true, append([]Degraded{}, c.Degraded()...)}
+	}{true, append([]Degraded{}, c.Degraded(ctx)...)}
 	code := http.StatusOK
 	if err := c.Database(ctx); err != nil {
 		c.Logger.ErrorContext(ctx, "not ready", "error", err.Error())

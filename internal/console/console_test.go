@@ -23,7 +23,7 @@ func config() console.Config {
 		Token: token, Listen: "127.0.0.1:8081",
 		Status:   func(context.Context) (console.Status, error) { return console.Status{}, nil },
 		Database: func(context.Context) error { return nil },
-		Degraded: func() []console.Degraded { return nil },
+		Degraded: func(context.Context) []console.Degraded { return nil },
 		API:      api(),
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte("kitbridge_build_info 1\n"))
@@ -148,7 +148,7 @@ func TestReady(t *testing.T) {
 			t.Parallel()
 			cfg := config()
 			cfg.Database = func(context.Context) error { return c.database }
-			cfg.Degraded = func() []console.Degraded { return c.degraded }
+			cfg.Degraded = func(context.Context) []console.Degraded { return c.degraded }
 			code, body := ask(t, cfg, "/readyz", nil)
 			var got answer
 			if err := json.Unmarshal([]byte(body), &got); err != nil {

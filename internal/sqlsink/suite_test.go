@@ -256,6 +256,7 @@ func suite(t *testing.T, open func(*testing.T) product) {
 		{"columns are added", testManage},
 		{"tenants of others", testTenants},
 		{"purge", testPurge},
+		{"reach", testReach},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
 	}

@@ -25,6 +25,10 @@ type SinkStatus struct {
 	Pending, Dead int64
 	// Oldest is how long the oldest pending key is owed; 0 if there is none.
 	Oldest time.Duration
+	// Fault is why the sink did not answer the process that asked it last, Since when; empty
+	// while it answers.
+	Fault string
+	Since time.Time
 }
 
 // TenantStatus is how much of a tenant there is. A tenant of which something is parked
@@ -40,8 +44,10 @@ type TenantStatus struct {
 
 const (
 	selectSinkStatus = `SELECT s.name, COUNT(d.item) - COUNT(CASE d.next_try WHEN ? THEN 1 END),
-	COUNT(CASE d.next_try WHEN ? THEN 1 END), COALESCE(MIN(CASE WHEN d.next_try < ? THEN d.since END), 0)
-	FROM sink s LEFT JOIN lane l ON l.sink = s.id LEFT JOIN dirty d ON d.lane = l.id GROUP BY s.name ORDER BY s.name`
+	COUNT(CASE d.next_try WHEN ? THEN 1 END), COALESCE(MIN(CASE WHEN d.next_try < ? THEN d.since END), 0),
+	s.fault, s.fault_since
+	FROM sink s LEFT JOIN lane l ON l.sink = s.id LEFT JOIN dirty d ON d.lane = l.id
+	GROUP BY s.name, s.fault, s.fault_since ORDER BY s.name`
 	selectTenantStatus = `SELECT c.tenant, COALESCE(t.name, ''),
 	(SELECT COUNT(*) FROM user_state u WHERE u.scope = c.id AND u.status = ?),
 	(SELECT COUNT(*) FROM department d WHERE d.scope = c.id AND d.live = 1), c.parked, c.held
@@ -59,8 +65,9 @@ func (s *Store) Status(ctx context.Context) (Status, error) {
 	now := s.now()
 	if status.Sinks, err = collect(ctx, s.readers, func(rows *sql.Rows) (SinkStatus, error) {
 		var k SinkStatus
-		var since int64
-		err := rows.Scan(&k.Name, &k.Pending, &k.Dead, &since)
+		var since, down int64
+		err := rows.Scan(&k.Name, &k.Pending, &k.Dead, &since, &k.Fault, &down)
+		k.Since = timeOf(down)
 		if since > 0 {
 			k.Oldest = max(0, now.Sub(timeOf(since)))
 		}

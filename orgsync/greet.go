@@ -1,0 +1,52 @@
+package orgsync
+
+import (
+	"context"
+	"time"
+)
+
+// reachTimeout is how long a sink may take to answer that it is there.
+const reachTimeout = 20 * time.Second
+
+// greet tries a sink at start until it answered once, to this or to a delivery: somebody who
+// just set it up wants to know before the first push comes. It logs one line about it.
+func (d *Dispatcher) greet(ctx context.Context, name string, r Reachable, g *gate) {
+	for {
+		try, cancel := context.WithTimeout(ctx, reachTimeout)
+		err := r.Reach(try)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			message := "sink answers"
+			if g.open() {
+				message = "sink answers again"
+			}
+			d.Logger.InfoContext(ctx, message, "sink", name)
+			d.notice(ctx, SinkHealth{Name: name})
+			return
+		}
+		sleep(ctx, d.shut(ctx, name, g, err))
+		if _, down := g.fault(); down == nil {
+			return // a delivery got through
+		}
+	}
+}
+
+// shut records that a sink did not answer and says how long to leave it alone.
+func (d *Dispatcher) shut(ctx context.Context, name string, g *gate, err error) time.Duration {
+	now := d.Now()
+	pause, news := g.close(err, now)
+	if news {
+		d.Logger.WarnContext(ctx, "sink does not answer", "sink", name, "error", err.Error())
+		d.notice(ctx, SinkHealth{Name: name, Since: now, Err: err})
+	}
+	return pause
+}
+
+func (d *Dispatcher) notice(ctx context.Context, h SinkHealth) {
+	if d.Notice != nil {
+		d.Notice(ctx, h)
+	}
+}
