@@ -15,10 +15,13 @@ import (
 // brings about has healed by then.
 const failsLong = 10 * time.Minute
 
-// degraded lists what does not work although the process does: sinks that do not answer,
+// degraded lists what does not work although the process does: a database that takes no writes, sinks that do not answer,
 // and keys that they have not taken.
 func (b *bridge) degraded(ctx context.Context) []console.Degraded {
 	var out []console.Degraded
+	if st := b.store.Standstill(); !st.Since.IsZero() {
+		out = append(out, console.Degraded{What: "database", Since: st.Since, Why: "takes no writes: " + st.Reason})
+	}
 	for _, h := range b.dispatcher.Health() {
 		if h.Err != nil {
 			out = append(out, console.Degraded{What: "sink " + h.Name, Since: h.Since, Why: h.Err.Error()})

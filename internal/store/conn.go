@@ -78,7 +78,11 @@ const (
 )
 
 // inTx implements [transactor].
-func (w *writer) inTx(ctx context.Context, d durability, fn func(ctx context.Context, c conn) error) (err error) {
+func (w *writer) inTx(ctx context.Context, d durability, fn func(ctx context.Context, c conn) error) error {
+	return unavailable(w.try(ctx, d, fn))
+}
+
+func (w *writer) try(ctx context.Context, d durability, fn func(ctx context.Context, c conn) error) (err error) {
 	select {
 	case <-w.token:
 	case <-w.over:
@@ -217,8 +221,19 @@ func (r *reader) query(ctx context.Context, query string, args ...any) (*sql.Row
 	return s.QueryContext(ctx, args...)
 }
 
+// bounder is a querier whose answers may stay away.
+type bounder interface {
+	// bound gives ctx a deadline if it has none.
+	bound(ctx context.Context) (context.Context, context.CancelFunc)
+}
+
 // collect runs a query and scans its rows.
 func collect[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, error), query string, args ...any) (_ []T, err error) {
+	if b, ok := q.(bounder); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = b.bound(ctx)
+		defer cancel()
+	}
 	rows, err := q.query(ctx, query, args...)
 	if err != nil {
 		return nil, err

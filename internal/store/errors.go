@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
 
 	"github.com/kitbridge/kitbridge/orgsync"
 )
@@ -27,6 +28,9 @@ func unavailable(err error) error {
 func isLost(err error) bool {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return isServerState(e.Code)
+	}
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return isFileState(e.Code())
 	}
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return true
@@ -48,6 +52,27 @@ func isServerState(code string) bool {
 		return true
 	}
 	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53")
+}
+
+// The primary result codes that speak of a file and not of the statement (SQLite, Result
+// and Error Codes).
+const (
+	sqliteBusy     = 5
+	sqliteLocked   = 6
+	sqliteReadOnly = 8
+	sqliteIOErr    = 10
+	sqliteFull     = 13
+	sqliteCantOpen = 14
+)
+
+// isFileState says whether a result code of SQLite speaks of the file, the disk or another
+// process, so that the same may succeed later.
+func isFileState(code int) bool {
+	switch code & 0xff {
+	case sqliteBusy, sqliteLocked, sqliteReadOnly, sqliteIOErr, sqliteFull, sqliteCantOpen:
+		return true
+	}
+	return false
 }
 
 // isConflict says whether a transaction that runs again may succeed: a serialization

@@ -19,3 +19,6 @@ func RedactEmail(s string) string                        { return redactEmail(s)
 
 // Checkpoint is what Run does from time to time.
 func (s *Store) Checkpoint(ctx context.Context) error { return s.checkpoint(ctx) }
+
+// EndStandstill does at once what Run does every second.
+func (s *Store) EndStandstill(ctx context.Context) { s.endStandstill(ctx) }

@@ -24,6 +24,8 @@ const (
 	connectTimeout = 5 * time.Second
 	// txTimeout bounds one attempt at a transaction, waiting for the tenant included.
 	txTimeout = 30 * time.Second
+	// readTimeout bounds a query of who set no deadline.
+	readTimeout = 15 * time.Second
 	// idleTransaction is after how long the server gives up a transaction whose process
 	// fell silent, and with it the tenant that it holds.
 	idleTransaction = "30s"
@@ -91,6 +93,15 @@ func (p *pool) text(query string) string {
 	return text
 }
 
+// bound implements [bounder]. A server that took a question and never answers, or a way to
+// it that forgot the connection, must not hold anybody for ever.
+func (p *pool) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, readTimeout)
+}
+
 // query implements [querier]. A connection that was lost since its last use is replaced:
 // reading twice harms nobody.
 func (p *pool) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
@@ -128,7 +139,7 @@ func (p *pool) try(ctx context.Context, fn func(ctx context.Context, c conn) err
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), txTimeout)
+	ctx, cancel := outlive(ctx, txTimeout)
 	defer cancel()
 	tx, err := c.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if err != nil {
@@ -148,6 +159,18 @@ func (p *pool) try(ctx context.Context, fn func(ctx context.Context, c conn) err
 	}
 	committed = true
 	return true, nil
+}
+
+// outlive is a context that goes on when the caller's is cancelled, but not beyond its
+// deadline: whoever gave one has to answer somebody by then.
+func outlive(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return lasting, cancel
+	}
+	lasting, cancelEarlier := context.WithDeadline(lasting, deadline)
+	return lasting, func() { cancelEarlier(); cancel() }
 }
 
 // pause waits longer from attempt to attempt, and says whether the caller still does.

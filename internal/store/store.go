@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/kitbridge/kitbridge/orgsync"
@@ -61,6 +62,9 @@ type Store struct {
 	app     sso.AppID
 	now     func() time.Time
 	logger  *slog.Logger
+
+	stopped standstills
+	folder  string // of SQLite's files, else ""
 }
 
 var (
@@ -123,7 +127,7 @@ func (s *Store) connectSQLite(ctx context.Context, a address) error {
 	if err != nil {
 		return err
 	}
-	s.writer, s.parts = w, append(s.parts, w.close)
+	s.writer, s.parts, s.folder = watched{w, s}, append(s.parts, w.close), filepath.Dir(a.path)
 	if err := s.readSQLite(a); err != nil {
 		return err
 	}
@@ -148,7 +152,7 @@ func (s *Store) readSQLite(a address) error {
 
 func (s *Store) connectPostgres(_ context.Context, a address) error {
 	w := openPostgres(a.server, writingConnections)
-	s.writer, s.parts = w, append(s.parts, w.close)
+	s.writer, s.parts = watched{w, s}, append(s.parts, w.close)
 	s.readPostgres(a)
 	return nil
 }

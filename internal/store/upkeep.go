@@ -13,9 +13,9 @@ const (
 	cleanEvery = 5 * time.Minute
 )
 
-// Run keeps the database small and its commits fast, until ctx ends; then it returns
-// nil. Without it everything works, but now and then a commit pays for the upkeep. What
-// goes wrong is logged and tried again.
+// Run keeps the database small and its commits fast, and sees when a [Standstill] is over,
+// until ctx ends; then it returns nil. Without it everything works, but now and then a
+// commit pays for the upkeep. What goes wrong is logged and tried again.
 func (s *Store) Run(ctx context.Context) error {
 	checkpoint := time.NewTicker(checkpointEvery)
 	defer checkpoint.Stop()
@@ -27,9 +27,13 @@ func (s *Store) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-checkpoint.C:
+			s.endStandstill(ctx)
 			err = s.checkpoint(ctx)
 		case <-clean.C:
 			err = s.DeleteExpired(ctx)
+		}
+		if isStanding, _ := s.stopped.lasts(s.now()); isStanding {
+			continue // it was said already
 		}
 		if err != nil && ctx.Err() == nil {
 			s.logger.WarnContext(ctx, "upkeep of the database failed", "error", err)
