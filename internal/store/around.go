@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/kitbridge/kitbridge/orgsync"
 	"github.com/kitbridge/kitbridge/sso"
@@ -150,8 +151,8 @@ const (
 func aroundOf(scope, app, user string) string {
 	return `SELECT 2, instance, '', '', data, NULL, 0, 0 FROM instance WHERE scope = ` + scope + `
 	UNION ALL SELECT 3, instance, '', '', version, mark, unbound, 0 FROM credential WHERE scope = ` + scope + ` AND app = ` + app + `
-	UNION ALL SELECT 4, instance, '', '', data, NULL, 0, 0 FROM user_grant
-	WHERE scope = ` + scope + ` AND user_name = ` + user + ` AND app = ` + app
+	UNION ALL SELECT 4, '', '', '', grants, NULL, 0, 0 FROM person
+	WHERE scope = ` + scope + ` AND user_name = ` + user
 }
 
 // part is one row of such a query.
@@ -182,19 +183,23 @@ func (a *around) add(p part, app orgsync.AppID, user orgsync.UserName) error {
 			Instance: id, App: app, Version: orgsync.Version(p.blobs[0]), Unbound: p.numbers[0] == 1, Mark: orgsync.Moment(p.blobs[1]),
 		})
 	case grantPart:
-		g := orgsync.Grant{Instance: id, App: app, User: user}
-		err := decodeGrant(p.blobs[0], &g)
-		a.grants = append(a.grants, g)
+		var err error
+		a.grants, err = decodeGrants(p.blobs[0], user)
 		return err
 	}
 	return nil
+}
+
+// keep drops the grants of other applications.
+func (a *around) keep(app orgsync.AppID) {
+	a.grants = slices.DeleteFunc(a.grants, func(g orgsync.Grant) bool { return g.App != app })
 }
 
 // readAround reads what surrounds a user of a scope.
 func readAround(ctx context.Context, q querier, scope int64, app orgsync.AppID, user orgsync.UserName) (around, error) {
 	var a around
 	s, n, u := scope, string(app), string(user)
-	parts, err := collect(ctx, q, scanPart, aroundOf("?", "?", "?"), s, s, n, s, u, n)
+	parts, err := collect(ctx, q, scanPart, aroundOf("?", "?", "?"), s, s, n, s, u)
 	if err != nil {
 		return a, fmt.Errorf("read account: %w", err)
 	}
@@ -203,5 +208,6 @@ func readAround(ctx context.Context, q querier, scope int64, app orgsync.AppID, 
 			return a, err
 		}
 	}
+	a.keep(app)
 	return a, nil
 }

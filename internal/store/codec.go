@@ -1,7 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -16,6 +19,7 @@ import (
 
 const (
 	grantFormat    = 1
+	grantsFormat   = 1
 	userFormat     = 1
 	instanceFormat = 1
 	marksFormat    = 1
@@ -29,6 +33,11 @@ func (e *encoder) number(n uint64) { *e = binary.AppendUvarint(*e, n) }
 func (e *encoder) text(s string) {
 	e.number(uint64(len(s)))
 	*e = append(*e, s...)
+}
+
+func (e *encoder) bytes(b []byte) {
+	e.number(uint64(len(b)))
+	*e = append(*e, b...)
 }
 
 func (e *encoder) flag(b bool) {
@@ -54,7 +63,7 @@ type decoder struct {
 	bad  bool
 }
 
-func decode(b []byte, format uint64) *decoder {
+func decode[T string | []byte](b T, format uint64) *decoder {
 	d := &decoder{rest: string(b)}
 	if d.number() != format {
 		d.bad = true
@@ -166,7 +175,7 @@ func encodeGrant(g orgsync.Grant) []byte {
 }
 
 // decodeGrant fills in everything but the key.
-func decodeGrant(b []byte, g *orgsync.Grant) error {
+func decodeGrant[T string | []byte](b T, g *orgsync.Grant) error {
 	d := decode(b, grantFormat)
 	versions := make([]orgsync.Version, d.count())
 	for n := range versions {
@@ -190,6 +199,66 @@ func decodeGrant(b []byte, g *orgsync.Grant) error {
 		g.Attributes[a] = orgsync.Register{Version: v, Value: d.text()}
 	}
 	return d.end("grant")
+}
+
+// encodeGrants writes all grants of one user; nothing if there are none.
+func encodeGrants(grants []orgsync.Grant) []byte {
+	if len(grants) == 0 {
+		return []byte{}
+	}
+	e := make(encoder, 0, 384*len(grants))
+	e.number(grantsFormat)
+	e.number(uint64(len(grants)))
+	for _, g := range grants {
+		e.text(string(g.Instance))
+		e.text(string(g.App))
+		e.bytes(encodeGrant(g))
+	}
+	return e
+}
+
+// decodeGrants is its inverse. It also reads what the migration makes of the rows of older
+// programs.
+func decodeGrants(b []byte, user orgsync.UserName) ([]orgsync.Grant, error) {
+	switch {
+	case len(b) == 0:
+		return nil, nil
+	case b[0] == '[':
+		return decodeListedGrants(b, user)
+	}
+	d := decode(b, grantsFormat)
+	grants := make([]orgsync.Grant, d.count())
+	for n := range grants {
+		g := &grants[n]
+		g.User, g.Instance, g.App = user, orgsync.InstanceID(d.text()), orgsync.AppID(d.text())
+		if err := decodeGrant(d.text(), g); err != nil {
+			return nil, err
+		}
+	}
+	return grants, d.end("grants")
+}
+
+func decodeListedGrants(b []byte, user orgsync.UserName) ([]orgsync.Grant, error) {
+	var list [][3]string
+	if err := json.Unmarshal(b, &list); err != nil {
+		return nil, fmt.Errorf("stored grants cannot be read: %w", err)
+	}
+	grants := make([]orgsync.Grant, 0, len(list))
+	for _, l := range list {
+		g := orgsync.Grant{User: user, Instance: orgsync.InstanceID(l[0]), App: orgsync.AppID(l[1])}
+		data, err := hex.DecodeString(l[2])
+		if err == nil {
+			err = decodeGrant(data, &g)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("stored grants cannot be read: %w", err)
+		}
+		grants = append(grants, g)
+	}
+	slices.SortFunc(grants, func(a, b orgsync.Grant) int {
+		return cmp.Or(cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.App, b.App))
+	})
+	return grants, nil
 }
 
 // encodeUser writes everything but name and status, which are columns.

@@ -29,7 +29,7 @@ const (
 	UNION ALL
 	SELECT d.scope, 2, d.code, CASE d.live WHEN 1 THEN 2 ELSE 4 END FROM department d
 	UNION ALL
-	SELECT u.scope, 3, u.user_name, CASE u.status WHEN 1 THEN 3 ELSE 0 END FROM user_state u
+	SELECT u.scope, 3, u.user_name, CASE u.status WHEN 1 THEN 3 ELSE 0 END FROM person u WHERE length(u.data) > 0
 	) o ON o.scope = l.scope WHERE l.sink = ?
 	ON CONFLICT (lane, kind, item) DO UPDATE SET next_try = 0, revision = dirty.revision + 1, attempts = 0, reason = ''`
 

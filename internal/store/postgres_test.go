@@ -80,6 +80,8 @@ func TestPostgreSQL(t *testing.T) {
 		{"ForgetBodies", TestForgetBodies},
 		{"ForgottenBodies", TestForgottenBodies},
 		{"Crash", TestCrash},
+		{"PersonsOfAnOlderProgram", TestPersonsOfAnOlderProgram},
+		{"PersonsAreWrittenTogether", TestPersonsAreWrittenTogether},
 		{"TwoProcesses", TestTwoProcesses},
 		{"NonceOnce", testNonceOnce},
 		{"SharedLanes", testSharedLanes},

@@ -100,7 +100,7 @@ const (
 	FROM sink s LEFT JOIN lane l ON l.sink = s.id AND l.scope = ?
 	LEFT JOIN dirty d ON d.lane = l.id AND d.kind = ? AND d.item = ?
 	LEFT JOIN warning w ON w.lane = l.id AND w.kind = ? AND w.item = ? ORDER BY s.name`
-	grantsOfUser = "SELECT user_name, instance, app, data FROM user_grant WHERE scope = ? AND user_name = ? ORDER BY instance, app"
+	grantsOfUser = "SELECT grants FROM person WHERE scope = ? AND user_name = ?"
 )
 
 // Explain gathers what is known about a user. It is an orgsync.ErrNotFound if there is no
@@ -140,9 +140,15 @@ func (s *Store) explainUser(ctx context.Context, e *Explanation, scope int64, us
 	if err != nil {
 		return err
 	}
-	grants, err := collect(ctx, s.readers, scanGrant, grantsOfUser, scope, string(user))
+	blobs, err := collect(ctx, s.readers, scanBytes, grantsOfUser, scope, string(user))
 	if err != nil {
 		return err
+	}
+	var grants []orgsync.Grant
+	for _, blob := range blobs {
+		if grants, err = decodeGrants(blob, user); err != nil {
+			return err
+		}
 	}
 	e.Instances = make([]InstanceItem, 0, len(instances))
 	for _, i := range instances {

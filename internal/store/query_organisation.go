@@ -16,7 +16,7 @@ func departmentItems(where string) string {
 
 func userItems(where string) string {
 	return `SELECT r.scope, (SELECT tenant FROM scope WHERE id = r.scope), r.user_name, r.status, r.data
-	FROM user_state r WHERE ` + where + ` AND r.status <> ? ORDER BY r.scope, r.user_name LIMIT ?`
+	FROM person r WHERE ` + where + ` AND r.status <> ? ORDER BY r.scope, r.user_name LIMIT ?`
 }
 
 // DepartmentItem is a live department in a list.

@@ -12,7 +12,7 @@ import (
 const (
 	tenantColumns = `c.tenant, COALESCE(t.code, ''), COALESCE(t.name, ''), COALESCE(t.domain, ''), COALESCE(t.active, 0),
 	COALESCE(t.announced, 0), COALESCE(t.removed_at, 0),
-	(SELECT COUNT(*) FROM user_state u WHERE u.scope = c.id AND u.status = ?),
+	(SELECT COUNT(*) FROM person u WHERE u.scope = c.id AND u.status = ?),
 	(SELECT COUNT(*) FROM department d WHERE d.scope = c.id AND d.live = 1), c.parked, c.held`
 	// The condition is that of Status.
 	selectTenantItems = "SELECT " + tenantColumns + ` FROM scope c LEFT JOIN tenant t ON t.scope = c.id

@@ -71,8 +71,8 @@ func TestOpenReadingRefuses(t *testing.T) {
 	if _, err := store.OpenReading(t.Context(), cfg); !errors.Is(err, store.ErrSchema) {
 		t.Errorf("OpenReading of an older schema = %v, want %v", err, store.ErrSchema)
 	}
-	if have, _, err := store.SchemaVersions(t.Context(), cfg.URL); err != nil || have != want-1 {
-		t.Errorf("SchemaVersions of an older schema = %d, %v; want %d", have, err, want-1)
+	if have, _, err := store.SchemaVersions(t.Context(), cfg.URL); err != nil || have <= 0 || have >= want {
+		t.Errorf("SchemaVersions of an older schema = %d, %v; want less than %d", have, err, want)
 	}
 	change(t, cfg, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")
 	if _, err := store.OpenReading(t.Context(), cfg); !errors.Is(err, store.ErrSchema) {

@@ -118,7 +118,7 @@ func (s *Store) Decide(ctx context.Context, key sso.SessionKey, now time.Time) (
 	ofSession := func(column string) string { return "(SELECT " + column + " FROM session WHERE id = ?)" }
 	parts, err := collect(ctx, s.readers, scanPart,
 		selectLive+aroundOf(ofSession("scope"), ofSession("app"), ofSession("user_name")),
-		id, at, at, id, id, id, id, id, id, id)
+		id, at, at, id, id, id, id, id, id)
 	if err != nil {
 		return sso.LiveSession{}, fmt.Errorf("read session: %w", err)
 	}
@@ -153,6 +153,7 @@ func judge(parts []part) (sso.LiveSession, error) {
 			return sso.LiveSession{}, err
 		}
 	}
+	a.keep(orgsync.AppID(live.App))
 	live.Role, live.Filled, live.Domain = data.role, data.filled, data.domain
 	live.Provisional, live.Created = data.provisional, data.created
 	live.Account = a.account(orgsync.UserName(live.User))

@@ -49,7 +49,7 @@ const (
 	FROM sink s LEFT JOIN lane l ON l.sink = s.id LEFT JOIN dirty d ON d.lane = l.id
 	GROUP BY s.name, s.fault, s.fault_since ORDER BY s.name`
 	selectTenantStatus = `SELECT c.tenant, COALESCE(t.name, ''),
-	(SELECT COUNT(*) FROM user_state u WHERE u.scope = c.id AND u.status = ?),
+	(SELECT COUNT(*) FROM person u WHERE u.scope = c.id AND u.status = ?),
 	(SELECT COUNT(*) FROM department d WHERE d.scope = c.id AND d.live = 1), c.parked, c.held
 	FROM scope c LEFT JOIN tenant t ON t.scope = c.id
 	WHERE c.realm = 0 AND c.tenant <> '' AND (t.scope IS NOT NULL OR c.parked > 0 OR c.held > 0) ORDER BY c.tenant`

@@ -36,6 +36,8 @@ type tx struct {
 	c     conn
 	scope orgsync.Scope
 	id    int64 // of the scope
+
+	persons persons
 }
 
 // Update implements [orgsync.Store]. On SQLite transactions of all tenants stand in one
@@ -53,7 +55,10 @@ func (s *Store) Update(ctx context.Context, scope orgsync.Scope, fn func(orgsync
 		if t.id, err = openScope(ctx, c, t.scope); err != nil {
 			return err
 		}
-		return fn(t)
+		if err := fn(t); err != nil {
+			return err
+		}
+		return t.writePersons()
 	})
 }
 

@@ -22,9 +22,9 @@ const (
 	FROM department d JOIN branch b ON d.code = b.parent
 	WHERE d.scope = ` + productionScope + ` AND d.live = 1)
 	SELECT ` + departmentColumns + ` FROM branch`
-	selectUsers = "SELECT user_name, status, data FROM user_state WHERE scope = " + productionScope +
+	selectUsers = "SELECT user_name, status, data FROM person WHERE length(data) > 0 AND scope = " + productionScope +
 		" AND user_name IN " + inList
-	selectMembers = "SELECT user_name FROM user_state WHERE scope = " + productionScope +
+	selectMembers = "SELECT user_name FROM person WHERE scope = " + productionScope +
 		" AND org_code = ? AND status = ? AND user_name > ? ORDER BY user_name LIMIT ?"
 )
 
