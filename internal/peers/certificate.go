@@ -6,7 +6,9 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -17,61 +19,84 @@ import (
 
 // The files that writeCertificates makes.
 const (
-	caName   = "ca.pem"
-	certName = "server.pem"
-	keyName  = "server.key"
+	caName        = "ca.pem"
+	certName      = "server.pem"
+	keyName       = "server.key"
+	clientName    = "client.pem"
+	clientKeyName = "client.key"
 )
 
-// writeCertificates makes an authority and a server certificate for localhost
-// and 127.0.0.1 in dir, and returns the path of the authority's certificate.
-// They are valid from 2000 to 2100, so no clock is asked.
-func writeCertificates(dir string) (string, error) {
-	authority := certificate(1, "kitbridge test authority")
+// certificates are the paths of what a client needs.
+type certificates struct{ authority, client, clientKey string }
+
+// writeCertificates makes an authority, a server certificate for localhost and
+// the address, and a client certificate for [ServiceDN] in dir. They are valid
+// from 2000 to 2100, so no clock is asked.
+func writeCertificates(dir, address string) (certificates, error) {
+	authority := certificate(1, pkix.Name{CommonName: "kitbridge test authority"})
 	authority.IsCA = true
 	authority.BasicConstraintsValid = true
 	authority.KeyUsage = x509.KeyUsageCertSign
-	server := certificate(2, "localhost")
-	server.DNSNames = []string{"localhost"}
-	server.IPAddresses = []net.IP{net.ParseIP(loopback)}
-	server.KeyUsage = x509.KeyUsageDigitalSignature
-	server.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-
 	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return "", fmt.Errorf("make key: %w", err)
+		return certificates{}, fmt.Errorf("make key: %w", err)
 	}
-	serverKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return "", fmt.Errorf("make key: %w", err)
+	sign := func(template *x509.Certificate, key *ecdsa.PrivateKey, name string) error {
+		der, err := x509.CreateCertificate(rand.Reader, template, authority, key.Public(), authorityKey)
+		if err != nil {
+			return fmt.Errorf("make certificate %s: %w", name, err)
+		}
+		return writePEM(filepath.Join(dir, name), "CERTIFICATE", der)
 	}
-	authorityDER, err := x509.CreateCertificate(rand.Reader, authority, authority, authorityKey.Public(), authorityKey)
-	if err != nil {
-		return "", fmt.Errorf("make certificate of authority: %w", err)
+	if err := sign(authority, authorityKey, caName); err != nil {
+		return certificates{}, err
 	}
-	serverDER, err := x509.CreateCertificate(rand.Reader, server, authority, serverKey.Public(), authorityKey)
-	if err != nil {
-		return "", fmt.Errorf("make certificate of server: %w", err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(serverKey)
-	if err != nil {
-		return "", fmt.Errorf("encode key: %w", err)
-	}
-	for name, block := range map[string]*pem.Block{
-		caName:   {Type: "CERTIFICATE", Bytes: authorityDER},
-		certName: {Type: "CERTIFICATE", Bytes: serverDER},
-		keyName:  {Type: "PRIVATE KEY", Bytes: keyDER},
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
-			return "", err
+
+	server := certificate(2, pkix.Name{CommonName: "localhost"})
+	server.DNSNames = []string{"localhost"}
+	server.IPAddresses = []net.IP{net.ParseIP(address)}
+	server.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	client := certificate(3, serviceName())
+	client.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	for _, leaf := range []struct {
+		template      *x509.Certificate
+		name, keyName string
+	}{{server, certName, keyName}, {client, clientName, clientKeyName}} {
+		leaf.template.KeyUsage = x509.KeyUsageDigitalSignature
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return certificates{}, fmt.Errorf("make key: %w", err)
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			return certificates{}, fmt.Errorf("encode key: %w", err)
+		}
+		if err := errors.Join(sign(leaf.template, key, leaf.name), writePEM(filepath.Join(dir, leaf.keyName), "PRIVATE KEY", der)); err != nil {
+			return certificates{}, err
 		}
 	}
-	return filepath.Join(dir, caName), nil
+	return certificates{
+		authority: filepath.Join(dir, caName), client: filepath.Join(dir, clientName), clientKey: filepath.Join(dir, clientKeyName),
+	}, nil
 }
 
-func certificate(serial int64, name string) *x509.Certificate {
+func writePEM(path, kind string, der []byte) error {
+	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
+}
+
+// serviceName is [ServiceDN] as the subject of a certificate, root first.
+func serviceName() pkix.Name {
+	component := asn1.ObjectIdentifier{0, 9, 2342, 19200300, 100, 1, 25}
+	unit, name := asn1.ObjectIdentifier{2, 5, 4, 11}, asn1.ObjectIdentifier{2, 5, 4, 3}
+	return pkix.Name{ExtraNames: []pkix.AttributeTypeAndValue{
+		{Type: component, Value: "org"}, {Type: component, Value: "example"}, {Type: unit, Value: "services"}, {Type: name, Value: "kitbridge"},
+	}}
+}
+
+func certificate(serial int64, subject pkix.Name) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber: big.NewInt(serial),
-		Subject:      pkix.Name{CommonName: name},
+		Subject:      subject,
 		NotBefore:    time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC),
 		NotAfter:     time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
 	}

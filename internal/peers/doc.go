@@ -1,9 +1,13 @@
-// Package peers runs the real servers that tests talk to: OpenLDAP, MariaDB
-// and PostgreSQL, each as a private process on loopback with its data in a
-// temporary directory.
+// Package peers runs the real servers that tests talk to: OpenLDAP, 389 Directory
+// Server, an Active Directory domain controller (Samba), MariaDB and PostgreSQL,
+// each as a private process on loopback with its data in a temporary directory. A
+// machine's own instances are left alone.
 //
 //	dir := peers.Slapd(t, peers.SlapdOptions{MemberOf: true})
 //	conn, err := ldap.DialURL(dir.URL())
+//
+// The directory servers have the same base, accounts and passwords, so that a test
+// can be written once for all of them: [Slapd], [DS389], [Samba].
 //
 // A server can be stopped, killed and started again; it comes back on the same
 // port with the same data, so that a test can take a directory away in the

@@ -37,6 +37,8 @@ type Program struct {
 	// StopSignal asks for an orderly end. Default SIGTERM.
 	StopSignal syscall.Signal
 
+	endStatus int // the exit status of an orderly end, if not 0
+
 	account string // runs it when we are root; "" is our own
 	patient bool   // an early end may be the port's fault or a killed predecessor's: try again
 }
@@ -104,7 +106,7 @@ func (p *Process) Stop() {
 		c.kill()
 		p.tb.Fatalf("stop %s: still there after %v\n%s", p.program.Name, stopWithin, tail(p.Log()))
 	}
-	if err := c.ended(); err != nil {
+	if err := c.ended(); err != nil && (p.program.endStatus == 0 || c.cmd.ProcessState.ExitCode() != p.program.endStatus) {
 		p.tb.Fatalf("stop %s: %v\n%s", p.program.Name, err, tail(p.Log()))
 	}
 }

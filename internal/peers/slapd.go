@@ -3,7 +3,6 @@ package peers
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -13,18 +12,6 @@ import (
 	"testing"
 
 	"github.com/go-ldap/ldap/v3"
-)
-
-// The names and passwords in every directory that [Slapd] starts. The service
-// account exists in the seed, may write everything below the base but
-// passwords, and is exempt from size and time limits, which is how kitbridge
-// asks an administrator to set it up.
-const (
-	BaseDN          = "dc=example,dc=org"
-	AdminDN         = "cn=admin," + BaseDN
-	AdminPassword   = "admin"
-	ServiceDN       = "cn=kitbridge,ou=services," + BaseDN
-	ServicePassword = "kitbridge-service" //nolint:gosec // opens a directory on loopback that lives as long as a test
 )
 
 // SlapdOptions is what a test may want of its OpenLDAP. The zero value is a
@@ -47,14 +34,6 @@ type SlapdOptions struct {
 	Access []string
 }
 
-// Directory is a private OpenLDAP that holds [BaseDN], ou=services and the
-// service account, and nothing else.
-type Directory struct {
-	*Process
-	port, tlsPort int
-	caFile        string
-}
-
 // Slapd starts an OpenLDAP for the duration of the test. It runs as the
 // caller, root or not. On Ubuntu the AppArmor profile of slapd forbids private
 // directories; use the container there.
@@ -62,10 +41,10 @@ func Slapd(tb testing.TB, options SlapdOptions) *Directory {
 	tb.Helper()
 	path, slapadd := mustFind(tb, "slapd", "slapd"), mustFind(tb, "slapadd", "slapd")
 	dir := mustDir(tb, "slapd", "")
-	d := &Directory{}
+	d := &Directory{socket: filepath.Join(runDir(dir), "ldapi"), readOnly: slapdReadOnly}
 	if options.TLS {
 		var err error
-		if d.caFile, err = writeCertificates(dir); err != nil {
+		if d.certificates, err = writeCertificates(dir, loopback); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -78,70 +57,33 @@ func Slapd(tb testing.TB, options SlapdOptions) *Directory {
 		Ready:   func(context.Context) error { return d.ready() },
 		patient: true,
 	})
-	err := retry(func() error {
-		if err := d.choosePorts(tb.Context(), options.TLS); err != nil {
-			return err
-		}
-		d.program.Args = d.command(path)
-		return d.launch()
-	})
-	if err != nil {
-		tb.Fatal(err)
-	}
+	d.begin(options.TLS, func() []string { return slapdCommand(d, path) })
 	return d
 }
 
-// URL returns the address of the plain port, ldap://127.0.0.1:port.
-func (d *Directory) URL() string { return "ldap://" + hostPort(d.port) }
-
-// TLSURL returns the address of the LDAPS port, ldaps://127.0.0.1:port. It is
-// empty without [SlapdOptions.TLS].
-func (d *Directory) TLSURL() string {
-	if d.tlsPort == 0 {
-		return ""
-	}
-	return "ldaps://" + hostPort(d.tlsPort)
-}
-
-// CAFile returns the path of the authority's certificate in PEM. It is empty
-// without [SlapdOptions.TLS].
-func (d *Directory) CAFile() string { return d.caFile }
-
-func (d *Directory) choosePorts(ctx context.Context, withTLS bool) (err error) {
-	if d.port, err = freePort(ctx); err != nil {
-		return err
-	}
-	if withTLS {
-		d.tlsPort, err = freePort(ctx)
-	}
-	return err
-}
-
-// command is slapd in the foreground. It sizes its tables by the limit of open
+// slapdCommand is slapd in the foreground. It sizes its tables by the limit of open
 // files, which may be a million, hence the shell. -d none prints only messages
 // that are always worth printing; with -d 0 slapd dies of a fault in silence.
-func (d *Directory) command(slapd string) []string {
+func slapdCommand(d *Directory, slapd string) []string {
 	urls := []string{d.URL() + "/"}
 	if d.tlsPort != 0 {
 		urls = append(urls, d.TLSURL()+"/")
 	}
 	// The socket comes last: once it answers, all of the ports are this slapd's.
-	urls = append(urls, "ldapi://"+url.PathEscape(d.socket())+"/")
+	urls = append(urls, d.SocketURL()+"/")
 	return []string{
 		"/bin/sh", "-c", `ulimit -S -n 1024; exec "$0" "$@"`,
 		slapd, "-d", "none", "-F", filepath.Join(d.program.Dir, "conf"), "-h", strings.Join(urls, " "),
 	}
 }
 
-func (d *Directory) socket() string { return filepath.Join(d.program.Dir, "run", "ldapi") }
+func socketURL(path string) string { return "ldapi://" + url.PathEscape(path) }
 
-func (d *Directory) ready() error {
-	conn, err := ldap.DialURL("ldapi://" + d.socket())
-	if err != nil {
+func slapdReadOnly(conn *ldap.Conn, on bool) error {
+	if err := conn.Bind("cn=admin,cn=config", "config"); err != nil {
 		return err
 	}
-	defer conn.Close() //nolint:errcheck // it has served its purpose
-	return conn.Bind(AdminDN, AdminPassword)
+	return setBoolean(conn, "olcDatabase={1}mdb,cn=config", "olcReadOnly", strings.ToUpper(strconv.FormatBool(on)))
 }
 
 // seed fills an empty directory by slapadd: first the configuration, then the
@@ -161,5 +103,3 @@ func seed(ctx context.Context, slapadd, dir string, options SlapdOptions) error 
 	}
 	return nil
 }
-
-func hostPort(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }

@@ -2,6 +2,7 @@ package peers
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -16,7 +17,10 @@ func slapdConfig(dir string, options SlapdOptions) string {
 		fmt.Fprintf(&b, "olcTLSCACertificateFile: %s\n", filepath.Join(dir, caName))
 		fmt.Fprintf(&b, "olcTLSCertificateFile: %s\n", filepath.Join(dir, certName))
 		fmt.Fprintf(&b, "olcTLSCertificateKeyFile: %s\n", filepath.Join(dir, keyName))
+		b.WriteString("olcTLSVerifyClient: try\n") // a client certificate is taken, and may be absent
 	}
+	// Whoever connects to the socket as root, or as us, is the service account.
+	fmt.Fprintf(&b, "olcAuthzRegexp: \"^gidNumber=[0-9]+[+]uidNumber=(0|%d),cn=peercred,cn=external,cn=auth\" \"%s\"\n", os.Getuid(), ServiceDN)
 	b.WriteString(`
 dn: cn=module,cn=config
 objectClass: olcModuleList
