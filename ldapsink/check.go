@@ -4,12 +4,22 @@ import "context"
 
 // Reach implements [orgsync.Reachable]: the directory answers, lets us in and has the base.
 func (s *Sink) Reach(ctx context.Context) error {
-	base, err := s.search(ctx, s.base, baseObject, "(objectClass=*)", "objectClass")
+	profile, err := s.Profile(ctx)
 	if err != nil {
 		return err
 	}
-	if len(base) == 0 {
+	at, err := s.at(profile)
+	if err != nil {
+		return err
+	}
+	return at.checkBase(ctx)
+}
+
+// checkBase says whether base_dn is there.
+func (s server) checkBase(ctx context.Context) error {
+	base, err := s.search(ctx, s.base, BaseObject, "(objectClass=*)", "objectClass")
+	if err == nil && len(base) == 0 {
 		return &baseError{s.base}
 	}
-	return nil
+	return err
 }

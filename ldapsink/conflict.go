@@ -3,6 +3,8 @@ package ldapsink
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/kitbridge/kitbridge/orgsync"
@@ -52,6 +54,11 @@ func (e *conflictError) Public() string {
 // goes.
 func (e *conflictError) Is(target error) bool {
 	return target == orgsync.ErrRejected && e.By == (EntryID{}) && (e.Kind == NameTaken || e.Kind == ChildrenStay)
+}
+
+// sortedIDs lists the ids of a map, in an order that is always the same.
+func sortedIDs[V any](m map[EntryID]V) []EntryID {
+	return slices.SortedFunc(maps.Keys(m), compareIDs)
 }
 
 func compareIDs(a, b EntryID) int {

@@ -1,6 +1,8 @@
 package ldapsink
 
 import (
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/kitbridge/kitbridge/orgsync"
@@ -11,7 +13,7 @@ type RemovedUsers uint8
 
 // What can become of removed users.
 const (
-	// DisableRemoved: the entry stands among the disabled and is deleted after a while.
+	// DisableRemoved: the entry is disabled, and deleted after a while.
 	DisableRemoved RemovedUsers = iota
 	// DeleteRemoved: the entry is deleted at once.
 	DeleteRemoved
@@ -20,16 +22,19 @@ const (
 // organisation turns the state of one tenant into entries. It is pure.
 type organisation struct {
 	layout
+	profile    Profile
 	state      orgsync.Tenant
 	removed    RemovedUsers
 	purgeAfter time.Duration
 	now        time.Time
+	nested     bool // a department's group holds the users below it, too
+	enable     bool // accounts of Active Directory may be enabled
 }
 
 // tenantWant is the tenant's own entry.
 func (o organisation) tenantWant() (Want, []string) {
 	v := values{attributes: Attributes{}}
-	v.set("description", o.state.Name, directoryString)
+	v.set("description", o.state.Name, o.profile.syntax("description"))
 	return Want{
 		ID:         EntryID{Kind: TenantEntry},
 		DN:         o.tenant,
@@ -47,12 +52,7 @@ func (o organisation) containerWants() []Want {
 	}
 	for _, role := range []orgsync.Role{orgsync.RoleAdmin, orgsync.RoleUser} {
 		wants = append(wants, Want{
-			ID: EntryID{RoleGroup, string(role)}, DN: o.role(role),
-			Initial: Attributes{
-				"objectClass": {"top", "groupOfNames"},
-				"cn":          {string(role)},
-				"member":      {o.nobody().String()},
-			},
+			ID: EntryID{RoleGroup, string(role)}, DN: o.role(role), Initial: o.emptyGroup(RoleGroup, string(role)),
 		})
 	}
 	return wants
@@ -60,6 +60,15 @@ func (o organisation) containerWants() []Want {
 
 func organizationalUnit(dn DN) Attributes {
 	return Attributes{"objectClass": {"top", "organizationalUnit"}, "ou": {dn.Value()}}
+}
+
+// emptyGroup is a new group.
+func (o organisation) emptyGroup(kind EntryKind, name string) Attributes {
+	as := Attributes{"objectClass": o.profile.classes(kind), "cn": {name}}
+	if !o.profile.EmptyGroups {
+		as["member"] = []string{o.nobody().String()}
+	}
+	return as
 }
 
 // isDue says whether a removed user has been kept for long enough.
@@ -73,42 +82,110 @@ func (o organisation) isEnabled(u orgsync.User) bool {
 	return o.state.Active && u.Status == orgsync.StatusEnabled
 }
 
+// userDN is where the entry of the user is to stand.
+func (o organisation) userDN(name orgsync.UserName, u orgsync.User, of lookup) DN {
+	return o.user(name, o.isEnabled(u), departmentOf(u), of)
+}
+
 // userWant is the entry of a user; false if there should be none. Of a user of whom the
-// state holds nothing, an entry that is there is put away, never deleted.
-func (o organisation) userWant(name orgsync.UserName, u orgsync.User) (Want, []string, bool) {
+// state holds nothing, an entry that is there is put away, never deleted. present is the
+// entry as it stands, nil if there is none.
+func (o organisation) userWant(name orgsync.UserName, u orgsync.User, of lookup, present *Entry) (Want, []string, bool) {
 	if o.isDue(u) || u.Status == orgsync.StatusAbsent && o.removed == DeleteRemoved {
 		return Want{}, nil, false
 	}
 	enabled := o.isEnabled(u)
-	w := Want{ID: EntryID{UserEntry, string(name)}, DN: o.user(name, enabled), Reduce: !enabled}
+	w := Want{ID: EntryID{UserEntry, string(name)}, DN: o.userDN(name, u, of), Reduce: !enabled && o.apart}
+	if o.users == Tree && (enabled || !o.apart) {
+		w.Else = o.container(pending).Child(o.userRDN, string(name))
+	}
+	var attributesNow Attributes
+	if present != nil {
+		attributesNow = present.Attributes
+		if !o.state.Active && !o.apart { // its department is not live, and may return
+			w.DN = present.DN
+		}
+	}
 	if u.Status == orgsync.StatusAbsent {
 		w.IfPresent = true
+		w.Attributes = Attributes{}
+		o.lock(&w, enabled, attributesNow)
 		return w, nil, true
 	}
 	attributes, warnings := o.userAttributes(name, u.Attributes)
 	w.Attributes = attributes
-	w.Initial = Attributes{"objectClass": {"top", "person", "organizationalPerson", "inetOrgPerson"}}
+	w.Initial = Attributes{"objectClass": slices.Clone(o.profile.classes(UserEntry))}
+	if o.profile.isAD() {
+		w.Initial["cn"] = []string{string(name)}
+	}
+	o.lock(&w, enabled, attributesNow)
 	return w, warnings, true
 }
 
-// userAttributes are all attributes of a user that we keep.
+// accountDisabled is the bit of userAccountControl (MS-ADTS, section 2.2.16); normalAccount
+// the one that every user has.
+const (
+	accountDisabled = 0x2
+	normalAccount   = 0x200
+)
+
+// lock sets the switch that takes access away, where the server has one.
+func (o organisation) lock(w *Want, enabled bool, present Attributes) {
+	switch o.profile.DisableBy {
+	case "":
+		return
+	case "userAccountControl":
+		w.Attributes["userAccountControl"] = []string{o.accountControl(enabled, present)}
+	default:
+		w.Attributes[o.profile.DisableBy] = nil
+		if !enabled {
+			w.Attributes[o.profile.DisableBy] = []string{"true"}
+		}
+	}
+	if !enabled || o.profile.isAD() && !o.enable {
+		w.First = o.profile.DisableBy
+	}
+}
+
+// accountControl changes the one bit and leaves the others. A new account has no password
+// and cannot be enabled.
+func (o organisation) accountControl(enabled bool, present Attributes) string {
+	bits := normalAccount | accountDisabled
+	if v := present["userAccountControl"]; len(v) == 1 {
+		if n, err := strconv.Atoi(v[0]); err == nil {
+			bits = n | accountDisabled
+			if enabled && o.enable {
+				bits = n &^ accountDisabled
+			}
+		}
+	}
+	return strconv.Itoa(bits)
+}
+
+// userAttributes are the attributes of a user that we keep, by what the directory is
+// configured to hold.
 func (o organisation) userAttributes(name orgsync.UserName, as orgsync.Attributes) (Attributes, []string) {
 	v := values{attributes: Attributes{"uid": {string(name)}}}
-	v.set("displayName", as.Value(orgsync.AttrName), directoryString)
+	set := func(attribute, value string) { v.set(attribute, value, o.profile.syntax(attribute)) }
+	set("displayName", as.Value(orgsync.AttrName))
 	full := string(name) // cn and sn are required (RFC 4519, section 3.12)
 	if display := v.attributes["displayName"]; display != nil {
 		full = display[0]
 	}
-	v.attributes["cn"], v.attributes["sn"] = []string{full}, []string{full}
-	v.set("o", string(o.state.ID), directoryString)
-	v.set("departmentNumber", as.Value(orgsync.AttrOrgCode), directoryString)
-	v.set("title", as.Value(orgsync.AttrPosition), directoryString)
-	v.set("employeeNumber", as.Value(orgsync.AttrEmployeeCode), directoryString)
-	v.set("mobile", as.Value(orgsync.AttrMobile), telephoneNumber)
-	v.set("mail", as.Value(orgsync.AttrEmail), ia5String)
-	v.set("physicalDeliveryOfficeName", as.Value(orgsync.AttrWorkPlace), directoryString)
+	if o.profile.isAD() { // cn is the RDN, and sn is short
+		set("sn", full)
+	} else {
+		v.attributes["cn"], v.attributes["sn"] = []string{full}, []string{full}
+	}
+	set("o", string(o.state.ID))
+	set("departmentNumber", as.Value(orgsync.AttrOrgCode))
+	set("title", as.Value(orgsync.AttrPosition))
+	set("employeeNumber", as.Value(orgsync.AttrEmployeeCode))
+	set("mobile", as.Value(orgsync.AttrMobile))
+	set("mail", as.Value(orgsync.AttrEmail))
+	set("physicalDeliveryOfficeName", as.Value(orgsync.AttrWorkPlace))
 	word, ok := employeeType(as.Value(orgsync.AttrEmployeeType))
-	v.set("employeeType", word, directoryString)
+	set("employeeType", word)
 	if !ok {
 		v.warnings = append(v.warnings, "employeeType left out: not one of 1, 2, 3, 4")
 	}
@@ -116,23 +193,89 @@ func (o organisation) userAttributes(name orgsync.UserName, as orgsync.Attribute
 }
 
 // departmentWant is the entry of a live department.
-func (o organisation) departmentWant(d orgsync.PlacedDepartment, lookup func(orgsync.OrgCode) orgsync.PlacedDepartment) (Want, []string) {
-	dn, code := o.department(d, lookup), string(d.Code)
-	v := values{attributes: Attributes{"ou": withName(code, d.Name), "businessCategory": {code}}}
-	v.set("description", d.Name, directoryString)
+func (o organisation) departmentWant(d orgsync.PlacedDepartment, of lookup) (Want, []string) {
+	dn, code := o.department(d, of), string(d.Code)
+	v := values{attributes: Attributes{"businessCategory": {code}}}
+	if !o.profile.isAD() {
+		v.attributes["ou"] = o.withName(code, d.Name)
+	}
+	v.set("description", d.Name, o.profile.syntax("description"))
 	return Want{
 		ID: EntryID{DepartmentEntry, code}, DN: dn,
 		Attributes: v.attributes,
-		Initial:    Attributes{"objectClass": {"top", "organizationalUnit"}},
+		Initial:    Attributes{"objectClass": o.profile.classes(DepartmentEntry), "ou": {code}},
 	}, v.warnings
 }
 
 // groupWant is the group of a live department. Its members are kept apart.
 func (o organisation) groupWant(d orgsync.Department) Want {
 	code := string(d.Code)
-	return Want{
+	w := Want{
 		ID: EntryID{DepartmentGroup, code}, DN: o.group(d.Code),
-		Attributes: Attributes{"cn": withName(code, d.Name)},
-		Initial:    Attributes{"objectClass": {"top", "groupOfNames"}, "member": {o.nobody().String()}},
+		Attributes: Attributes{"cn": o.withName(code, d.Name)},
+		Initial:    o.emptyGroup(DepartmentGroup, code),
 	}
+	if o.profile.isAD() { // there cn has one value
+		v := values{attributes: Attributes{}}
+		v.set("description", d.Name, o.profile.syntax("description"))
+		w.Attributes = v.attributes
+	}
+	return w
+}
+
+// withName is the values of an attribute that holds an id and, second, a display name. The
+// name is left out where the server would take it for the id again.
+func (o organisation) withName(id, name string) []string {
+	fold := o.profile.Folding.fold
+	if name == "" || fold(name) == "" || fold(name) == fold(id) || directoryString(name) != "" {
+		return []string{id}
+	}
+	return []string{id, name}
+}
+
+// kept are all attributes that we may write, except member, and what tells an entry's
+// origin.
+func (o organisation) kept() []string {
+	names := []string{
+		"objectClass", o.profile.StableID,
+		"ou", "cn", "description", "businessCategory",
+		"uid", "sn", "displayName", "o", "departmentNumber", "title", "employeeNumber", "employeeType",
+		"mobile", "mail", "physicalDeliveryOfficeName",
+	}
+	for _, name := range []string{o.profile.Creator, o.profile.DisableBy} {
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// appGroups are the groups of the applications that the user may use.
+func (o organisation) appGroups(u orgsync.User) []EntryID {
+	var ids []EntryID
+	for _, g := range u.Grants {
+		id := EntryID{AppGroup, string(g.App)}
+		if o.perApp && g.Enabled && g.App != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// appWants are the groups of all applications that these users may use. What others add to
+// them stays, and none is ever deleted.
+func (o organisation) appWants(users map[orgsync.UserName]orgsync.User) []Want {
+	seen := map[EntryID]bool{}
+	for _, u := range users {
+		for _, id := range o.appGroups(u) {
+			seen[id] = o.isEnabled(u) || seen[id]
+		}
+	}
+	var wants []Want
+	for _, id := range sortedIDs(seen) {
+		if seen[id] {
+			wants = append(wants, Want{ID: id, DN: o.groupOf(id), Initial: o.emptyGroup(id.Kind, id.Name)})
+		}
+	}
+	return wants
 }

@@ -13,7 +13,8 @@ import (
 // entry if their keys are equal; the texts may differ, as servers print names in their own
 // way. The zero value is the root of all entries.
 type DN struct {
-	rdns []rdn // leaf first
+	rdns    []rdn // leaf first
+	folding Folding
 }
 
 // rdn is one step of a name.
@@ -23,20 +24,25 @@ type rdn struct {
 	value string // the value; of the first type and value if there are several
 }
 
-// ParseDN reads a name in the form of RFC 4514.
-func ParseDN(s string) (DN, error) {
+// ParseDN reads a name in the form of RFC 4514. It is compared as OpenLDAP does; see
+// [Folding.ParseDN].
+func ParseDN(s string) (DN, error) { return FoldCompatible.ParseDN(s) }
+
+// ParseDN reads a name in the form of RFC 4514 that is compared by this folding, as are all
+// names made from it.
+func (f Folding) ParseDN(s string) (DN, error) {
 	parsed, err := ldap.ParseDN(s)
 	if err != nil {
 		return DN{}, fmt.Errorf("parse name of entry: %w", err)
 	}
-	dn := DN{rdns: make([]rdn, len(parsed.RDNs))}
+	dn := DN{rdns: make([]rdn, len(parsed.RDNs)), folding: f}
 	for i, r := range parsed.RDNs {
 		texts, keys := make([]string, len(r.Attributes)), make([]string, len(r.Attributes))
 		for j, a := range r.Attributes {
 			if !isAttributeType(a.Type) {
 				return DN{}, fmt.Errorf("parse name of entry: an RDN without a proper type")
 			}
-			one := newRDN(a.Type, a.Value)
+			one := f.newRDN(a.Type, a.Value)
 			texts[j], keys[j] = one.text, one.key
 		}
 		slices.Sort(keys)
@@ -56,20 +62,20 @@ func isAttributeType(s string) bool {
 	return s != ""
 }
 
-func newRDN(attribute, value string) rdn {
+func (f Folding) newRDN(attribute, value string) rdn {
 	return rdn{
 		text:  attribute + "=" + escapeValue(value),
-		key:   strings.ToLower(attribute) + "=" + escapeValue(fold(value)),
+		key:   strings.ToLower(attribute) + "=" + escapeValue(f.fold(value)),
 		value: value,
 	}
 }
 
 // Child returns the name of an entry directly below, whose RDN is attribute=value. The
 // value is escaped.
-func (d DN) Child(attribute, value string) DN { return d.child(newRDN(attribute, value)) }
+func (d DN) Child(attribute, value string) DN { return d.child(d.folding.newRDN(attribute, value)) }
 
 func (d DN) child(r rdn) DN {
-	return DN{rdns: append([]rdn{r}, d.rdns...)}
+	return DN{rdns: append([]rdn{r}, d.rdns...), folding: d.folding}
 }
 
 // Parent returns the name one level up; the parent of the root is the root.
@@ -77,7 +83,7 @@ func (d DN) Parent() DN {
 	if len(d.rdns) == 0 {
 		return d
 	}
-	return DN{rdns: d.rdns[1:]}
+	return DN{rdns: d.rdns[1:], folding: d.folding}
 }
 
 // Depth is the number of steps from the root.
@@ -107,9 +113,7 @@ func (d DN) String() string {
 	return d.join(func(r rdn) string { return r.text })
 }
 
-// Key returns a text that is equal for names of the same entry. Letter case, runs of
-// blanks and full-width forms do not count, as in the matching rule caseIgnoreMatch
-// (RFC 4518, section 2).
+// Key returns a text that is equal for names of the same entry, by the name's folding.
 func (d DN) Key() string {
 	return d.join(func(r rdn) string { return r.key })
 }
@@ -161,21 +165,4 @@ func escapeValue(s string) string {
 		}
 	}
 	return b.String()
-}
-
-// fold prepares a value for comparison as directory servers do: case folded, full-width
-// forms made plain, blanks squeezed (RFC 4518, section 2). It does not know the rarer
-// compatibility forms; for those the server's own answer decides.
-func fold(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r >= 0xFF01 && r <= 0xFF5E: // full-width ASCII
-			return r - 0xFEE0
-		case r == 0x3000: // ideographic space
-			return ' '
-		default:
-			return r
-		}
-	}, s)
-	return strings.Join(strings.Fields(strings.ToLower(s)), " ")
 }

@@ -3,6 +3,7 @@ package ldapsink
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
 // EntryKind is the kind of thing an entry stands for. The texts are stored by [Links];
@@ -16,6 +17,7 @@ const (
 	DepartmentEntry EntryKind = "department" // ou=<orgCode>
 	RoleGroup       EntryKind = "role"       // cn=admin, cn=user
 	DepartmentGroup EntryKind = "group"      // cn=<orgCode>
+	AppGroup        EntryKind = "app"        // cn=<appId>
 	UserEntry       EntryKind = "user"       // uid=<userName>
 )
 
@@ -32,9 +34,16 @@ func (k EntryKind) rank() int {
 		return 3
 	case DepartmentGroup:
 		return 4
-	default:
+	case AppGroup:
 		return 5
+	default:
+		return 6
 	}
+}
+
+// isGroup says whether entries of the kind have members.
+func (k EntryKind) isGroup() bool {
+	return k == RoleGroup || k == DepartmentGroup || k == AppGroup
 }
 
 // isStructure says whether other entries of ours stand below entries of the kind.
@@ -90,6 +99,17 @@ type Want struct {
 	Initial Attributes
 	// Reduce: the entry stands for less access than before; it goes first.
 	Reduce bool
+	// Else is where the entry stands while what it should stand below is not there; the
+	// zero value: nowhere.
+	Else DN
+	// First names an attribute of Attributes that takes access away: it is changed before
+	// anything else.
+	First string
 	// IfPresent: the entry is kept as it should be if it is there, and never added.
 	IfPresent bool
+}
+
+// hasFold says whether one of an attribute's values is value, whatever its case.
+func (a Attributes) hasFold(name, value string) bool {
+	return slices.ContainsFunc(a[name], func(v string) bool { return strings.EqualFold(v, value) })
 }

@@ -6,18 +6,6 @@ import (
 	"slices"
 )
 
-// class is the structural object class of entries of the kind.
-func (k EntryKind) class() string {
-	switch k {
-	case UserEntry:
-		return "inetOrgPerson"
-	case DepartmentGroup, RoleGroup:
-		return "groupOfNames"
-	default:
-		return "organizationalUnit"
-	}
-}
-
 // recognise sorts entries of a kind into ours and others, and then looks for those of the
 // asked ids that are linked and were not among them: somebody may have renamed or moved
 // them.
@@ -36,7 +24,7 @@ func (r *round) recognise(ctx context.Context, kind EntryKind, asked []string, e
 	if err := r.ask(ctx, ids); err != nil {
 		return err
 	}
-	if err := r.identify(ctx, entries, kind.class(), candidates); err != nil {
+	if err := r.identify(ctx, entries, r.server.profile.class(kind), candidates); err != nil {
 		return err
 	}
 	var lost []string
@@ -48,11 +36,11 @@ func (r *round) recognise(ctx context.Context, kind EntryKind, asked []string, e
 	if len(lost) == 0 {
 		return nil
 	}
-	entries, err := r.sink.searchAny(ctx, r.org.tenant, subtree, []string{"entryUUID"}, lost, keptAttributes()...)
+	entries, err := r.server.searchIDs(ctx, r.org.tenant, lost, r.org.kept()...)
 	if err != nil {
 		return err
 	}
-	return r.identify(ctx, entries, kind.class(), candidates)
+	return r.identify(ctx, entries, r.server.profile.class(kind), candidates)
 }
 
 // ask loads the links of these ids.
@@ -105,8 +93,7 @@ func (r *round) identify(ctx context.Context, entries []found, class string, can
 
 // intended finds the id under which the entry was about to be added.
 func (r *round) intended(f found, candidates []EntryID) (EntryID, bool) {
-	creator, err := ParseDN(f.creator)
-	if err != nil || !creator.Equal(r.sink.bindDN) || f.uuid == "" {
+	if f.uuid == "" || !r.isByUs(f) {
 		return EntryID{}, false
 	}
 	for _, id := range candidates {
@@ -114,7 +101,7 @@ func (r *round) intended(f found, candidates []EntryID) (EntryID, bool) {
 		if l.DN == "" || l.UUID != "" {
 			continue
 		}
-		if dn, err := ParseDN(l.DN); err != nil || !dn.Equal(f.DN) {
+		if dn, err := r.parse(l.DN); err != nil || !dn.Equal(f.DN) {
 			continue
 		}
 		l = Link{ID: id, UUID: f.uuid, DN: f.DN.String()}
@@ -124,3 +111,16 @@ func (r *round) intended(f found, candidates []EntryID) (EntryID, bool) {
 	}
 	return EntryID{}, false
 }
+
+// isByUs says whether our own account added the entry. Active Directory does not tell;
+// there it must hold what we would have added.
+func (r *round) isByUs(f found) bool {
+	if r.server.profile.Creator == "" {
+		return f.Attributes.hasFold("o", string(r.org.state.ID)) || len(f.Attributes["businessCategory"]) == 1 || f.is(r.server.profile.groupClass())
+	}
+	creator, err := r.parse(f.creator)
+	return err == nil && creator.Equal(r.server.bindDN)
+}
+
+// parse reads a name as the server compares it.
+func (r *round) parse(text string) (DN, error) { return r.server.profile.Folding.ParseDN(text) }

@@ -1,8 +1,35 @@
 package ldapsink
 
-import "github.com/kitbridge/kitbridge/orgsync"
+import (
+	"fmt"
 
-// The containers below a tenant's entry, layout people.
+	"github.com/kitbridge/kitbridge/orgsync"
+)
+
+// Layout says where users stand.
+type Layout uint8
+
+// The layouts.
+const (
+	// People: all users stand in one place, whatever their department.
+	People Layout = iota
+	// Tree: users stand below the entry of their department.
+	Tree
+)
+
+// ParseLayout reads the word of the configuration: people or tree.
+func ParseLayout(word string) (Layout, error) {
+	switch word {
+	case "people":
+		return People, nil
+	case "tree":
+		return Tree, nil
+	default:
+		return 0, fmt.Errorf("layout %q: want people or tree", word)
+	}
+}
+
+// The containers below a tenant's entry.
 const (
 	people      = "people"
 	disabled    = "disabled"
@@ -10,31 +37,57 @@ const (
 	pending     = "pending"
 	groups      = "groups"
 	roles       = "roles"
+	apps        = "apps"
 )
 
 // layout says where the entries of one tenant stand.
 type layout struct {
-	tenant DN
+	tenant  DN // the tenant's entry, or with root: base the base itself
+	users   Layout
+	apart   bool   // users without access stand apart: the server has no switch
+	perApp  bool   // there are groups of applications
+	userRDN string // uid, or cn on Active Directory
 }
 
-func newLayout(base DN, tenant orgsync.TenantID) layout {
-	return layout{tenant: base.Child("ou", string(tenant))}
-}
+// lookup returns departments by code. What is not live, or not loaded, has a zero value.
+type lookup func(orgsync.OrgCode) orgsync.PlacedDepartment
 
 // containers lists the containers in the order in which they are made.
-func (layout) containers() []string {
-	return []string{people, disabled, departments, pending, groups, roles}
+func (l layout) containers() []string {
+	var names []string
+	if l.users == People {
+		names = append(names, people)
+	}
+	if l.apart {
+		names = append(names, disabled)
+	}
+	names = append(names, departments, pending, groups, roles)
+	if l.perApp {
+		names = append(names, apps)
+	}
+	return names
 }
 
 func (l layout) container(name string) DN { return l.tenant.Child("ou", name) }
 
-// user is the entry of a user; on OpenLDAP, which has no switch on the entry itself,
-// users without access stand apart.
-func (l layout) user(name orgsync.UserName, enabled bool) DN {
-	if enabled {
-		return l.container(people).Child("uid", string(name))
+// user is the entry of a user. code is their department, empty if they have none.
+func (l layout) user(name orgsync.UserName, enabled bool, code orgsync.OrgCode, of lookup) DN {
+	return l.home(enabled, code, of).Child(l.userRDN, string(name))
+}
+
+// home is what a user's entry stands directly below. In a tree, those of whose department
+// nothing is known stand below pending.
+func (l layout) home(enabled bool, code orgsync.OrgCode, of lookup) DN {
+	switch {
+	case l.apart && !enabled:
+		return l.container(disabled)
+	case l.users == People:
+		return l.container(people)
 	}
-	return l.container(disabled).Child("uid", string(name))
+	if d := of(code); code != "" && d.Live {
+		return l.department(d, of)
+	}
+	return l.container(pending)
 }
 
 func (l layout) group(code orgsync.OrgCode) DN {
@@ -45,16 +98,30 @@ func (l layout) role(role orgsync.Role) DN {
 	return l.container(roles).Child("cn", string(role))
 }
 
+func (l layout) app(id orgsync.AppID) DN { return l.container(apps).Child("cn", string(id)) }
+
+// groupOf is the entry of a group of any kind.
+func (l layout) groupOf(id EntryID) DN {
+	switch id.Kind {
+	case RoleGroup:
+		return l.role(orgsync.Role(id.Name))
+	case AppGroup:
+		return l.app(orgsync.AppID(id.Name))
+	default:
+		return l.group(orgsync.OrgCode(id.Name))
+	}
+}
+
 // nobody is the member of an empty group: groupOfNames demands one (RFC 4519, section
 // 3.5). There is no such entry.
 func (l layout) nobody() DN { return l.tenant.Child("cn", "nobody") }
 
-// department is the entry of a department that is placed or parked. lookup returns the
+// department is the entry of a department that is placed or parked. of returns the
 // departments on its path.
-func (l layout) department(d orgsync.PlacedDepartment, lookup func(orgsync.OrgCode) orgsync.PlacedDepartment) DN {
+func (l layout) department(d orgsync.PlacedDepartment, of lookup) DN {
 	dn, path := l.container(departments), d.Path
 	if !d.Placed {
-		dn, path = l.container(pending), belowCycle(path, lookup)
+		dn, path = l.container(pending), belowCycle(path, of)
 	}
 	for _, code := range path {
 		dn = dn.Child("ou", string(code))
@@ -66,11 +133,11 @@ func (l layout) department(d orgsync.PlacedDepartment, lookup func(orgsync.OrgCo
 // below each other: each of them stands at the top, and what hangs from one of them below
 // it. If the top of the path names a parent that is itself on the path, everything from
 // the top to that parent is such a circle.
-func belowCycle(path []orgsync.OrgCode, lookup func(orgsync.OrgCode) orgsync.PlacedDepartment) []orgsync.OrgCode {
+func belowCycle(path []orgsync.OrgCode, of lookup) []orgsync.OrgCode {
 	if len(path) == 0 {
 		return path
 	}
-	parent := lookup(path[0]).Parent
+	parent := of(path[0]).Parent
 	for i, code := range path {
 		if code == parent {
 			return path[i:]

@@ -33,12 +33,13 @@ type membership struct {
 	id          EntryID
 	dn          DN                // where the group is now; the zero value: it is yet to be added
 	add, remove map[string]member // by key of the DN
+	swap        map[string]member // former names of those in add: they go in the same modification
 	hasNobody   bool
 }
 
 // memberships compares the groups that users of the round are in with those they should be
 // in.
-func (r *round) memberships(ctx context.Context, operations []Operation) ([]*membership, error) {
+func (r *round) memberships(ctx context.Context) ([]*membership, error) {
 	changes, err := r.currentGroups(ctx)
 	if err != nil {
 		return nil, err
@@ -48,16 +49,19 @@ func (r *round) memberships(ctx context.Context, operations []Operation) ([]*mem
 			changes[id] = &membership{id: id, dn: r.have[id].DN}
 		}
 		if changes[id].add == nil {
-			changes[id].add = map[string]member{}
+			changes[id].add, changes[id].swap = map[string]member{}, map[string]member{}
 		}
 		return changes[id]
 	}
 	coming := map[EntryID]bool{}
-	for _, o := range operations {
-		if o.Kind != Add || o.ID.Kind != DepartmentGroup {
+	for _, o := range r.plan.operations {
+		if o.Kind != Add || !o.ID.Kind.isGroup() {
 			continue
 		}
 		coming[o.ID] = true
+		if o.ID.Kind != DepartmentGroup {
+			continue
+		}
 		if err := r.firstMembers(ctx, of(o.ID)); err != nil {
 			return nil, err
 		}
@@ -66,20 +70,19 @@ func (r *round) memberships(ctx context.Context, operations []Operation) ([]*mem
 		if !r.org.isEnabled(u) {
 			continue
 		}
-		m := member{EntryID{UserEntry, string(name)}, r.org.user(name, true)}
-		if r.failed[m.id] != nil { // leave it as it is
+		id := EntryID{UserEntry, string(name)}
+		if r.failed[id] != nil { // leave it as it is
 			for _, g := range changes {
-				maps.DeleteFunc(g.remove, func(_ string, other member) bool { return other.id == m.id })
+				maps.DeleteFunc(g.remove, func(_ string, other member) bool { return other.id == id })
 			}
 			continue
 		}
-		for _, id := range r.groupsOf(u, coming, m.id) {
-			g, key := of(id), m.dn.Key()
-			if _, isIn := g.remove[key]; isIn {
-				delete(g.remove, key)
-				continue
-			}
-			g.add[key] = m
+		dn, there := r.plan.at(id)
+		if !there {
+			continue
+		}
+		for _, group := range r.groupsOf(u, coming, id) {
+			of(group).keep(member{id, dn}, r.server.profile.MembersFollow)
 		}
 	}
 	var out []*membership
@@ -92,18 +95,38 @@ func (r *round) memberships(ctx context.Context, operations []Operation) ([]*mem
 	return out, r.findNobody(ctx, out)
 }
 
+// keep makes the user a member, under the name that the entry will have. follows: the
+// server itself replaces the name that the entry had.
+func (g *membership) keep(m member, follows bool) {
+	key := m.dn.Key()
+	if _, isIn := g.remove[key]; isIn {
+		delete(g.remove, key)
+		return
+	}
+	for former, other := range g.remove {
+		if other.id != m.id {
+			continue
+		}
+		delete(g.remove, former)
+		if follows {
+			return
+		}
+		g.swap[former] = other
+	}
+	g.add[key] = m
+}
+
 // groupsOf lists the groups that the user should be in and that are there or coming.
 func (r *round) groupsOf(u orgsync.User, coming map[EntryID]bool, user EntryID) []EntryID {
-	ids := []EntryID{{RoleGroup, string(u.Role)}}
-	code := departmentOf(u)
-	if !r.live[code] {
-		return ids
+	ids := append([]EntryID{{RoleGroup, string(u.Role)}}, r.org.appGroups(u)...)
+	for _, code := range r.grouping(u) {
+		id := EntryID{DepartmentGroup, string(code)}
+		if _, there := r.have[id]; there || coming[id] {
+			ids = append(ids, id)
+			continue
+		}
+		r.warnings[user] = append(r.warnings[user], r.org.group(code).String()+" is not ours: the user is not a member")
 	}
-	id := EntryID{DepartmentGroup, string(code)}
-	if _, there := r.have[id]; there || coming[id] {
-		return append(ids, id)
-	}
-	r.warnings[user] = append(r.warnings[user], r.org.group(code).String()+" is not ours: the user is not a member")
 	return ids
 }
 
@@ -114,16 +137,24 @@ func (r *round) currentGroups(ctx context.Context) (map[EntryID]*membership, err
 	note := func(m member) { names[m.dn.Key()] = m }
 	for name, u := range r.users {
 		id := EntryID{UserEntry, string(name)}
-		note(member{id, r.org.user(name, true)})
+		note(member{id, r.org.user(name, true, departmentOf(u), r.of)})
+		if dn, planned := r.plan.at(id); planned {
+			note(member{id, dn})
+		}
+		if l := r.links[id]; r.org.users == Tree && l.DN != "" {
+			if dn, err := r.parse(l.DN); err == nil {
+				note(member{id, dn})
+			}
+		}
 		e, there := r.have[id]
 		if there {
 			note(member{id, e.DN})
 		}
-		if there || !r.org.isEnabled(u) {
-			note(member{id, r.org.user(name, false)})
+		if there && r.org.apart || !r.org.isEnabled(u) {
+			note(member{id, r.org.user(name, false, departmentOf(u), r.of)})
 		}
 	}
-	held, err := r.sink.groupsHolding(ctx, r.org.tenant, names)
+	held, err := r.server.groupsHolding(ctx, r.org.tenant, names)
 	if err != nil {
 		return nil, err
 	}
@@ -132,12 +163,7 @@ func (r *round) currentGroups(ctx context.Context) (map[EntryID]*membership, err
 	}
 	changes := map[EntryID]*membership{}
 	for _, h := range held {
-		id, ours := r.byUUID[h.uuid]
-		if h.DN.Parent().Equal(r.org.container(roles)) {
-			id = EntryID{RoleGroup, fold(h.DN.Value())}
-			_, ours = r.have[id]
-		}
-		if ours && (id.Kind == RoleGroup || id.Kind == DepartmentGroup) {
+		if id, ours := r.groupID(h.found); ours {
 			g := &membership{id: id, dn: h.DN, remove: make(map[string]member, len(h.members))}
 			for _, m := range h.members {
 				g.remove[m.dn.Key()] = m
@@ -146,6 +172,22 @@ func (r *round) currentGroups(ctx context.Context) (map[EntryID]*membership, err
 		}
 	}
 	return changes, nil
+}
+
+// groupID says which group of ours the entry is.
+func (r *round) groupID(f found) (EntryID, bool) {
+	for name, kind := range map[string]EntryKind{roles: RoleGroup, apps: AppGroup} {
+		if !f.DN.Parent().Equal(r.org.container(name)) {
+			continue
+		}
+		for id, e := range r.have {
+			if id.Kind == kind && e.DN.Equal(f.DN) {
+				return id, true
+			}
+		}
+	}
+	id, ours := r.byUUID[f.uuid]
+	return id, ours && id.Kind == DepartmentGroup
 }
 
 // recogniseGroups loads the links of department groups that were not looked for.
@@ -163,31 +205,60 @@ func (r *round) firstMembers(ctx context.Context, g *membership) error {
 	if !r.org.state.Active {
 		return nil
 	}
-	var names []orgsync.UserName
-	err := r.view.Members(ctx, orgsync.OrgCode(g.id.Name), func(name orgsync.UserName) error {
-		if _, inRound := r.users[name]; !inRound {
-			names = append(names, name)
-		}
-		return nil
-	})
+	codes, err := r.descendants(ctx, orgsync.OrgCode(g.id.Name))
 	if err != nil {
-		return fmt.Errorf("read members: %w", err)
+		return err
+	}
+	var names []orgsync.UserName
+	for _, code := range codes {
+		err := r.view.Members(ctx, code, func(name orgsync.UserName) error {
+			if _, inRound := r.users[name]; !inRound {
+				names = append(names, name)
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("read members: %w", err)
+		}
 	}
 	for chunk := range slices.Chunk(names, 1000) {
-		ids := make([]EntryID, len(chunk))
-		for i, name := range chunk {
-			ids[i] = EntryID{UserEntry, string(name)}
+		if err := r.standingUsers(ctx, chunk, func(m member) { g.add[m.dn.Key()] = m }); err != nil {
+			return err
 		}
-		links, err := r.sink.cfg.Links.Get(ctx, r.org.state.ID, ids)
-		if err != nil {
-			return fmt.Errorf("read links: %w", err)
-		}
-		for i, name := range chunk {
-			dn := r.org.user(name, true)
-			l := links[ids[i]]
-			if at, err := ParseDN(l.DN); err == nil && l.UUID != "" && at.Equal(dn) {
-				g.add[dn.Key()] = member{ids[i], dn}
+	}
+	return nil
+}
+
+// standingUsers yields those of the enabled users whose entries stand where they should.
+func (r *round) standingUsers(ctx context.Context, names []orgsync.UserName, yield func(member)) error {
+	ids, texts := make([]EntryID, len(names)), make([]string, len(names))
+	for i, name := range names {
+		ids[i], texts[i] = EntryID{UserEntry, string(name)}, string(name)
+	}
+	links, err := r.sink.cfg.Links.Get(ctx, r.org.state.ID, ids)
+	if err != nil {
+		return fmt.Errorf("read links: %w", err)
+	}
+	if r.org.users == People {
+		for i, name := range names {
+			dn, l := r.org.user(name, true, "", r.of), links[ids[i]]
+			if at, err := r.parse(l.DN); err == nil && l.UUID != "" && at.Equal(dn) {
+				yield(member{ids[i], dn})
 			}
+		}
+		return nil
+	}
+	byUUID := make(map[string]EntryID, len(links))
+	for id, l := range links {
+		byUUID[l.UUID] = id
+	}
+	entries, err := r.server.searchAny(ctx, r.org.tenant, Subtree, []string{r.org.userRDN}, texts, r.server.profile.StableID)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if id, ok := byUUID[e.uuid]; ok && e.uuid != "" {
+			yield(member{id, relocate(e.DN, r.moves())})
 		}
 	}
 	return nil
@@ -195,6 +266,9 @@ func (r *round) firstMembers(ctx context.Context, g *membership) error {
 
 // findNobody notes which of the groups hold the placeholder.
 func (r *round) findNobody(ctx context.Context, changes []*membership) error {
+	if r.server.profile.EmptyGroups {
+		return nil
+	}
 	var names []string
 	for _, g := range changes {
 		switch {
@@ -206,8 +280,8 @@ func (r *round) findNobody(ctx context.Context, changes []*membership) error {
 	}
 	holds := map[string]bool{}
 	for chunk := range slices.Chunk(names, batch) {
-		filter := "(&(objectClass=groupOfNames)(member=" + ldap.EscapeFilter(r.org.nobody().String()) + ")" + anyOf([]string{"cn"}, chunk) + ")"
-		entries, err := r.sink.search(ctx, r.org.tenant, subtree, filter, "1.1")
+		filter := "(&(objectClass=" + r.server.profile.groupClass() + ")(member=" + ldap.EscapeFilter(r.org.nobody().String()) + ")" + anyOf([]string{"cn"}, chunk) + ")"
+		entries, err := r.server.search(ctx, r.org.tenant, Subtree, filter, "1.1")
 		if err != nil {
 			return err
 		}
@@ -228,7 +302,7 @@ type holding struct {
 }
 
 // groupsHolding finds the groups below base that hold any of the names.
-func (s *Sink) groupsHolding(ctx context.Context, base DN, names map[string]member) ([]holding, error) {
+func (s server) groupsHolding(ctx context.Context, base DN, names map[string]member) ([]holding, error) {
 	list := make([]member, 0, len(names))
 	for _, m := range names {
 		list = append(list, m)
@@ -240,12 +314,12 @@ func (s *Sink) groupsHolding(ctx context.Context, base DN, names map[string]memb
 	var mu sync.Mutex
 	groups := map[string]*holding{}
 	chunks := slices.Collect(slices.Chunk(list, size))
-	err := each(ctx, s.cfg.Connections, chunks, func(ctx context.Context, chunk []member) error {
+	err := each(ctx, s.width, chunks, func(ctx context.Context, chunk []member) error {
 		texts := make([]string, len(chunk))
 		for i, m := range chunk {
 			texts[i] = m.dn.String()
 		}
-		entries, err := s.search(ctx, base, subtree, "(&(objectClass=groupOfNames)"+anyOf([]string{"member"}, texts)+")", "entryUUID")
+		entries, err := s.search(ctx, base, Subtree, "(&(objectClass="+s.profile.groupClass()+")"+anyOf([]string{"member"}, texts)+")", s.profile.StableID)
 		mu.Lock()
 		defer mu.Unlock()
 		for _, e := range entries {
@@ -268,7 +342,7 @@ func (s *Sink) groupsHolding(ctx context.Context, base DN, names map[string]memb
 		out = append(out, h)
 	}
 	if size > 1 {
-		err = each(ctx, s.cfg.Connections, out, func(ctx context.Context, h *holding) error { return s.readMembers(ctx, h, names) })
+		err = each(ctx, s.width, out, func(ctx context.Context, h *holding) error { return s.readMembers(ctx, h, names) })
 	}
 	held := make([]holding, len(out))
 	for i, h := range out {
@@ -278,8 +352,8 @@ func (s *Sink) groupsHolding(ctx context.Context, base DN, names map[string]memb
 }
 
 // readMembers reads a whole group and keeps those of its members that were asked for.
-func (s *Sink) readMembers(ctx context.Context, h *holding, names map[string]member) error {
-	entries, err := s.search(ctx, h.DN, baseObject, "(objectClass=groupOfNames)", "member")
+func (s server) readMembers(ctx context.Context, h *holding, names map[string]member) error {
+	entries, err := s.search(ctx, h.DN, BaseObject, "(objectClass="+s.profile.groupClass()+")", "member")
 	if err != nil || len(entries) == 0 {
 		return err
 	}
@@ -289,7 +363,7 @@ func (s *Sink) readMembers(ctx context.Context, h *holding, names map[string]mem
 			h.members = append(h.members, m)
 			continue
 		}
-		dn, err := ParseDN(value)
+		dn, err := s.profile.Folding.ParseDN(value)
 		if err != nil {
 			continue // a value of others; ours can be read
 		}

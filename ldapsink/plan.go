@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -49,7 +50,12 @@ type Conflict struct {
 // Doing the operations and planning again yields no operation. An entry's parents are
 // taken to exist.
 func Plan(have []Entry, want []Want) ([]Operation, []Conflict) {
-	p := planner{tree: newTree(have), wanted: make(map[EntryID]Want, len(want)), names: make(map[string]EntryID, len(want))}
+	p := plan(have, want)
+	return p.operations, p.conflicts
+}
+
+func plan(have []Entry, want []Want) *planner {
+	p := &planner{tree: newTree(have), wanted: make(map[EntryID]Want, len(want)), names: make(map[string]EntryID, len(want))}
 	for _, w := range want {
 		p.wanted[w.ID] = w
 		p.names[w.DN.Key()] = w.ID
@@ -63,6 +69,7 @@ func Plan(have []Entry, want []Want) ([]Operation, []Conflict) {
 	for i, w := range ordered {
 		if i == containers {
 			p.dismiss()
+			p.lock(ordered)
 		}
 		if p.place(w) {
 			placed = append(placed, w)
@@ -73,7 +80,16 @@ func Plan(have []Entry, want []Want) ([]Operation, []Conflict) {
 	}
 	p.demolish()
 	slices.SortStableFunc(p.operations, func(a, b Operation) int { return cmp.Compare(a.stage, b.stage) })
-	return p.operations, p.conflicts
+	return p
+}
+
+// at is where the entry stands after the operations; false if it does not.
+func (p *planner) at(id EntryID) (DN, bool) {
+	n := p.tree.byID[id]
+	if n == nil {
+		return DN{}, false
+	}
+	return p.tree.dn(n), true
 }
 
 func compareWants(a, b Want) int {
@@ -119,12 +135,28 @@ func (p *planner) dismiss() {
 	}
 }
 
+// lock takes access away where the entry stands, before anything moves.
+func (p *planner) lock(want []Want) {
+	for _, w := range want {
+		n := p.tree.byID[w.ID]
+		if w.First == "" || n == nil || n.attributes.equal(w.First, w.Attributes[w.First]) {
+			continue
+		}
+		change := Change{Kind: ReplaceValues, Name: w.First, Values: w.Attributes[w.First]}
+		p.operations = append(p.operations, Operation{
+			Kind: Modify, ID: w.ID, DN: p.tree.dn(n), Changes: []Change{change}, stage: reduce,
+		})
+		n.attributes = maps.Clone(n.attributes)
+		n.attributes[w.First] = change.Values
+	}
+}
+
 // demolish deletes what else nobody wants. Moves are over: whatever still stands below an
 // entry stays there.
 func (p *planner) demolish() {
 	for _, n := range p.unwanted() {
 		if child := n.anyChild(); child != nil {
-			p.conflict(n.id, ChildrenStay, child.dn(), child.id)
+			p.conflict(n.id, ChildrenStay, p.tree.dn(child), child.id)
 			continue
 		}
 		p.remove(n, demolish)
@@ -158,7 +190,7 @@ func (p *planner) unwanted() []*node {
 }
 
 func (p *planner) remove(n *node, s stage) {
-	p.operations = append(p.operations, Operation{Kind: Delete, ID: n.id, DN: n.dn(), stage: s})
+	p.operations = append(p.operations, Operation{Kind: Delete, ID: n.id, DN: p.tree.dn(n), stage: s})
 	delete(p.tree.byID, n.id)
 	n.detach()
 }
@@ -171,6 +203,11 @@ func (p *planner) place(w Want) bool {
 		return false
 	}
 	parent := p.parent(w)
+	if parent == nil && w.Else.Depth() > 0 {
+		w.DN = w.Else
+		p.names[w.DN.Key()] = w.ID
+		parent = p.parent(w)
+	}
 	switch {
 	case parent == nil:
 		p.conflict(w.ID, ParentMissing, w.DN.Parent(), EntryID{})
@@ -184,7 +221,7 @@ func (p *planner) place(w Want) bool {
 		return true
 	}
 	if occupant != nil && !p.makeRoom(occupant, w.stage()) {
-		p.conflict(w.ID, NameTaken, occupant.dn(), occupant.id)
+		p.conflict(w.ID, NameTaken, p.tree.dn(occupant), occupant.id)
 		p.putAside(w, n, parent)
 		return false
 	}
@@ -202,7 +239,7 @@ func (p *planner) putAside(w Want, n, parent *node) {
 	if !w.Reduce || n == nil || n.parent == parent {
 		return
 	}
-	aside := newRDN(w.DN.attribute(), temporaryName(w.ID))
+	aside := p.tree.folding.newRDN(w.DN.attribute(), temporaryName(w.ID))
 	if parent.children[aside.key] == nil {
 		p.rename(n, parent, aside, w.stage(), true)
 	}
@@ -220,10 +257,10 @@ func (p *planner) parent(w Want) *node {
 }
 
 func (p *planner) rename(n, parent *node, r rdn, s stage, temporary bool) {
-	from := n.dn()
-	n.move(parent, r)
+	from := p.tree.dn(n)
+	p.tree.move(n, parent, r)
 	p.operations = append(p.operations, Operation{
-		Kind: Rename, ID: n.id, DN: from, NewDN: n.dn(), Temporary: temporary, stage: s,
+		Kind: Rename, ID: n.id, DN: from, NewDN: p.tree.dn(n), Temporary: temporary, stage: s,
 	})
 }
 
@@ -249,10 +286,10 @@ func (p *planner) makeRoom(n *node, s stage) bool {
 		return false
 	}
 	w, ok := p.wanted[n.id]
-	if ok && w.DN.Equal(n.dn()) {
+	if ok && w.DN.Equal(p.tree.dn(n)) {
 		return false
 	}
-	temporary := newRDN(n.dn().attribute(), temporaryName(n.id))
+	temporary := p.tree.folding.newRDN(p.tree.dn(n).attribute(), temporaryName(n.id))
 	if n.parent.children[temporary.key] != nil {
 		return false
 	}
@@ -280,7 +317,7 @@ func (p *planner) adjust(w Want) {
 		return
 	}
 	p.operations = append(p.operations, Operation{
-		Kind: Modify, ID: w.ID, DN: n.dn(), Changes: changes, stage: adjust,
+		Kind: Modify, ID: w.ID, DN: p.tree.dn(n), Changes: changes, stage: adjust,
 	})
 }
 

@@ -3,6 +3,7 @@ package ldapsink
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net"
 	"net/url"
@@ -50,7 +51,14 @@ func (p *pool) with(ctx context.Context, action, dn string, fn func(*ldap.Conn) 
 		return err
 	}
 	stop := context.AfterFunc(ctx, func() { closeConn(conn) })
-	err = translate(fn(conn), action, dn)
+	err = fn(conn)
+	if reader, ok := errors.AsType[*yieldError](err); ok {
+		if stop() {
+			p.idle <- conn
+		}
+		return reader.error
+	}
+	err = translate(err, action, dn)
 	if !stop() {
 		return ctx.Err() // conn is closed, or about to be
 	}

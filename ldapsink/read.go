@@ -28,28 +28,58 @@ func (r *round) read(ctx context.Context, keys []orgsync.Key) error {
 	if err := r.readUsers(ctx, names); err != nil {
 		return err
 	}
-	missing, err := r.readGroups(ctx, codes)
-	if err != nil {
+	if !r.org.state.Active { // what is not read is left alone: the departments of a tenant that may return
+		_, err := r.readGroups(ctx, codes)
 		return err
 	}
-	if !r.org.state.Active {
-		return nil // what is not read is left alone: the departments of a tenant that may return
+	for { // a department that is gone may bring users, and they their departments
+		missing, err := r.readGroups(ctx, codes)
+		if err != nil {
+			return err
+		}
+		codes = append(append(codes, missing...), r.housing()...)
+		codes = slices.DeleteFunc(codes, func(code orgsync.OrgCode) bool {
+			_, known := r.departments[code]
+			return known
+		})
+		if len(codes) == 0 {
+			return nil
+		}
+		if err := r.readDepartments(ctx, codes); err != nil {
+			return err
+		}
 	}
-	return r.readDepartments(ctx, append(codes, missing...))
+}
+
+// housing lists the departments below whose entries users of the round are to stand.
+func (r *round) housing() []orgsync.OrgCode {
+	var codes []orgsync.OrgCode
+	if r.org.users == Tree {
+		for code, d := range r.homes {
+			if d.Live {
+				codes = append(codes, code)
+			}
+		}
+	}
+	return codes
+}
+
+// of returns a department as far as it was loaded.
+func (r *round) of(code orgsync.OrgCode) orgsync.PlacedDepartment {
+	if d, ok := r.departments[code]; ok {
+		return d
+	}
+	return r.homes[code]
 }
 
 // readContainers reads the tenant's entry and the containers. A container that somebody
 // else made is used as it is, if it is one.
 func (r *round) readContainers(ctx context.Context) error {
-	s := r.sink
-	base, err := s.search(ctx, s.base, baseObject, "(objectClass=*)", "objectClass")
-	if err != nil {
+	s := r.server
+	if err := s.checkBase(ctx); err != nil {
 		return err
 	}
-	if len(base) == 0 {
-		return &baseError{s.base}
-	}
-	tenant, err := s.search(ctx, r.org.tenant, baseObject, "(objectClass=*)", keptAttributes()...)
+	tenant, err := s.search(ctx, r.org.tenant, BaseObject, "(objectClass=*)", r.org.kept()...)
 	if err != nil {
 		return err
 	}
@@ -61,15 +91,17 @@ func (r *round) readContainers(ctx context.Context) error {
 	for _, w := range r.org.containerWants() {
 		kinds[w.DN.Key()] = w.Initial["objectClass"][1]
 	}
-	for _, level := range []struct {
+	type level struct {
 		above DN
 		by    string
 		names []string
-	}{
+	}
+	levels := []level{
 		{r.org.tenant, "ou", r.org.containers()},
 		{r.org.container(roles), "cn", []string{string(orgsync.RoleAdmin), string(orgsync.RoleUser)}},
-	} {
-		e, err := s.search(ctx, level.above, singleLevel, anyOf([]string{level.by}, level.names), "objectClass")
+	}
+	for _, level := range levels {
+		e, err := s.search(ctx, level.above, SingleLevel, anyOf([]string{level.by}, level.names), "objectClass")
 		if err != nil {
 			return err
 		}
@@ -80,7 +112,7 @@ func (r *round) readContainers(ctx context.Context) error {
 			r.others = append(r.others, e.Entry)
 			continue
 		}
-		e.ID = EntryID{ContainerEntry, fold(e.DN.Value())} // spelled as ours, whoever made it
+		e.ID = EntryID{ContainerEntry, r.server.profile.Folding.fold(e.DN.Value())} // spelled as ours, whoever made it
 		if e.DN.Parent().Equal(r.org.container(roles)) {
 			e.ID.Kind = RoleGroup
 		}
@@ -100,7 +132,7 @@ func (r *round) readUsers(ctx context.Context, names []orgsync.UserName) error {
 		for i, n := range names {
 			r.users[n], texts[i] = state[n], string(n)
 		}
-		entries, err := r.sink.searchAny(ctx, r.org.tenant, subtree, []string{"uid"}, texts, keptAttributes()...)
+		entries, err := r.server.searchAny(ctx, r.org.tenant, Subtree, []string{r.org.userRDN}, texts, r.org.kept()...)
 		if err != nil {
 			return err
 		}
@@ -120,26 +152,90 @@ func (r *round) readUsers(ctx context.Context, names []orgsync.UserName) error {
 // readGroups reads the groups of the departments and of the users' departments. It returns
 // the departments whose groups should be there and are not: they are made whole.
 func (r *round) readGroups(ctx context.Context, codes []orgsync.OrgCode) ([]orgsync.OrgCode, error) {
+	if err := r.loadHomes(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.readApps(ctx); err != nil {
+		return nil, err
+	}
+	grouping := map[orgsync.OrgCode]bool{}
 	for _, u := range r.users {
-		if code := departmentOf(u); code != "" && r.org.isEnabled(u) {
-			r.live[code] = true
+		for _, code := range r.grouping(u) {
+			grouping[code] = true
 		}
 	}
-	state, err := r.view.Departments(ctx, slices.Collect(maps.Keys(r.live)))
-	if err != nil {
-		return nil, fmt.Errorf("read departments: %w", err)
-	}
-	maps.DeleteFunc(r.live, func(code orgsync.OrgCode, _ bool) bool { return !state[code].Live })
-	if err := r.findGroups(ctx, slices.AppendSeq(slices.Clone(codes), maps.Keys(r.live))); err != nil {
+	if err := r.findGroups(ctx, slices.AppendSeq(slices.Clone(codes), maps.Keys(grouping))); err != nil {
 		return nil, err
 	}
 	var missing []orgsync.OrgCode
-	for code := range r.live {
+	for code := range grouping {
 		if _, ok := r.have[EntryID{DepartmentGroup, string(code)}]; !ok {
 			missing = append(missing, code)
 		}
 	}
 	return missing, nil
+}
+
+// readApps reads the groups of the users' applications.
+func (r *round) readApps(ctx context.Context) error {
+	var names []string
+	for _, w := range r.org.appWants(r.users) {
+		if _, read := r.have[w.ID]; !read && !r.appsRead[w.ID] {
+			r.appsRead[w.ID] = true
+			names = append(names, w.ID.Name)
+		}
+	}
+	entries, err := r.server.searchAny(ctx, r.org.container(apps), SingleLevel, []string{"cn"}, names, "objectClass")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !e.is(r.server.profile.groupClass()) {
+			r.others = append(r.others, e.Entry)
+			continue
+		}
+		for _, name := range names { // spelled as ours, whoever made it
+			if id := (EntryID{AppGroup, name}); r.org.groupOf(id).Equal(e.DN) {
+				e.ID = id
+				r.have[id] = e.Entry
+			}
+		}
+	}
+	return nil
+}
+
+// loadHomes loads the state of the users' departments.
+func (r *round) loadHomes(ctx context.Context) error {
+	var codes []orgsync.OrgCode
+	for _, u := range r.users {
+		code := departmentOf(u)
+		if _, known := r.homes[code]; !known && code != "" && (r.org.isEnabled(u) || r.org.users == Tree) {
+			r.homes[code] = orgsync.PlacedDepartment{}
+			codes = append(codes, code)
+		}
+	}
+	if len(codes) == 0 {
+		return nil
+	}
+	state, err := r.view.Departments(ctx, codes)
+	if err != nil {
+		return fmt.Errorf("read departments: %w", err)
+	}
+	maps.Copy(r.homes, state)
+	return nil
+}
+
+// grouping lists the departments whose groups the user should be in.
+func (r *round) grouping(u orgsync.User) []orgsync.OrgCode {
+	home := r.homes[departmentOf(u)]
+	switch {
+	case !r.org.isEnabled(u) || !home.Live:
+		return nil
+	case r.org.nested:
+		return home.Path
+	default:
+		return []orgsync.OrgCode{home.Code}
+	}
 }
 
 func departmentOf(u orgsync.User) orgsync.OrgCode {
@@ -158,7 +254,7 @@ func (r *round) findGroups(ctx context.Context, codes []orgsync.OrgCode) error {
 	if len(texts) == 0 {
 		return nil
 	}
-	entries, err := r.sink.searchAny(ctx, r.org.container(groups), singleLevel, []string{"cn"}, texts, keptAttributes()...)
+	entries, err := r.server.searchAny(ctx, r.org.container(groups), SingleLevel, []string{"cn"}, texts, r.org.kept()...)
 	if err != nil {
 		return err
 	}
@@ -185,6 +281,9 @@ func (r *round) readDepartments(ctx context.Context, codes []orgsync.OrgCode) er
 			if err := r.readChildren(ctx, dn); err != nil {
 				return err
 			}
+		}
+		if err := r.readWaiting(ctx, codes); err != nil {
+			return err
 		}
 		codes = r.unknownDepartments()
 	}
@@ -220,7 +319,7 @@ func (r *round) loadDepartments(ctx context.Context, codes []orgsync.OrgCode) er
 	for i, c := range codes {
 		r.departments[c], texts[i] = state[c], string(c)
 	}
-	entries, err := r.sink.searchAny(ctx, r.org.tenant, subtree, []string{"ou", "businessCategory"}, texts, keptAttributes()...)
+	entries, err := r.server.searchAny(ctx, r.org.tenant, Subtree, []string{"ou", "businessCategory"}, texts, r.org.kept()...)
 	if err != nil {
 		return err
 	}
@@ -237,9 +336,50 @@ func (r *round) loadDepartments(ctx context.Context, codes []orgsync.OrgCode) er
 
 // readChildren reads what stands directly below the entry of a department that is gone.
 func (r *round) readChildren(ctx context.Context, dn DN) error {
-	entries, err := r.sink.search(ctx, dn, singleLevel, "(objectClass=*)", keptAttributes()...)
+	entries, err := r.server.search(ctx, dn, SingleLevel, "(objectClass=*)", r.org.kept()...)
 	if err != nil {
 		return err
 	}
-	return r.recognise(ctx, DepartmentEntry, nil, entries)
+	isUser := func(f found) bool { return f.is(r.server.profile.class(UserEntry)) }
+	users := slices.DeleteFunc(slices.Clone(entries), func(f found) bool { return !isUser(f) })
+	if err := r.recognise(ctx, DepartmentEntry, nil, slices.DeleteFunc(entries, isUser)); err != nil {
+		return err
+	}
+	return r.takeAlong(ctx, users)
+}
+
+// readWaiting reads the users who stand below pending although the department that they
+// name is there, or is coming.
+func (r *round) readWaiting(ctx context.Context, codes []orgsync.OrgCode) error {
+	if r.org.users != Tree {
+		return nil
+	}
+	var texts []string
+	for _, code := range codes {
+		if r.departments[code].Live {
+			texts = append(texts, string(code))
+		}
+	}
+	entries, err := r.server.searchAny(ctx, r.org.container(pending), SingleLevel, []string{"departmentNumber"}, texts, r.org.kept()...)
+	if err != nil {
+		return err
+	}
+	return r.takeAlong(ctx, entries)
+}
+
+// takeAlong makes these users matter to the round, as far as they are ours.
+func (r *round) takeAlong(ctx context.Context, users []found) error {
+	if len(users) == 0 {
+		return nil
+	}
+	if err := r.recognise(ctx, UserEntry, nil, users); err != nil {
+		return err
+	}
+	var names []orgsync.UserName
+	for id := range r.have {
+		if _, known := r.users[orgsync.UserName(id.Name)]; id.Kind == UserEntry && !known {
+			names = append(names, orgsync.UserName(id.Name))
+		}
+	}
+	return r.readUsers(ctx, names)
 }

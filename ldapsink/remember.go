@@ -17,7 +17,7 @@ func (r *round) intend(ctx context.Context, operations []Operation) error {
 }
 
 // isLinked: containers are used whoever made them, so nobody needs to know.
-func isLinked(k EntryKind) bool { return k != ContainerEntry && k != RoleGroup }
+func isLinked(k EntryKind) bool { return k != ContainerEntry && k != RoleGroup && k != AppGroup }
 
 // remember records what was written: the entryUUIDs of new entries if the directory can be
 // asked for them, new names, and what is gone. An entry whose entryUUID is not read now
@@ -31,6 +31,8 @@ func (r *round) remember(ctx context.Context, answers bool) error {
 		case !isLinked(o.ID.Kind):
 		case o.Kind == Add:
 			added = append(added, o)
+		case o.Kind == Rename && o.ID.Kind == DepartmentEntry && r.org.users == Tree:
+			// Where it is now is remembered once the groups are right; see settled.
 		case o.Kind == Rename:
 			l := r.links[o.ID]
 			l.DN = o.NewDN.String()
@@ -38,6 +40,9 @@ func (r *round) remember(ctx context.Context, answers bool) error {
 		case o.Kind == Delete:
 			gone = append(gone, o.ID)
 		}
+	}
+	if answers {
+		links = append(links, r.settled()...)
 	}
 	if err := r.putLinks(ctx, links); err != nil {
 		return err
@@ -55,6 +60,24 @@ func (r *round) remember(ctx context.Context, answers bool) error {
 		return err
 	}
 	return r.putLinks(ctx, read)
+}
+
+// settled are the new names of departments that moved in a tree, with the groups that their
+// users are in.
+func (r *round) settled() []Link {
+	if r.org.users != Tree {
+		return nil
+	}
+	var links []Link
+	for _, id := range sortedIDs(r.have) {
+		dn, stays := r.plan.at(id)
+		l := r.links[id]
+		if id.Kind == DepartmentEntry && stays && l.UUID != "" && l.DN != dn.String() && r.matters(id) && r.failed[id] == nil {
+			l.DN = dn.String()
+			links = append(links, l)
+		}
+	}
+	return links
 }
 
 func (r *round) putLinks(ctx context.Context, links []Link) error {
@@ -88,7 +111,7 @@ func (r *round) readBack(ctx context.Context, added []Operation) ([]Link, error)
 	}
 	var links []Link
 	for _, l := range levels {
-		entries, err := r.sink.searchAny(ctx, l.parent, singleLevel, []string{l.by}, l.values, "entryUUID")
+		entries, err := r.server.searchAny(ctx, l.parent, SingleLevel, []string{l.by}, l.values, r.server.profile.StableID)
 		if err != nil {
 			return nil, err
 		}

@@ -14,26 +14,31 @@ import (
 // below a department that is gone, names that fold to the same – are taken along, so that
 // it does not depend on what else is owed.
 type round struct {
-	sink *Sink
-	org  organisation
-	view orgsync.View
+	sink   *Sink
+	server server
+	org    organisation
+	view   orgsync.View
 
 	// The state of what matters. What is gone is there with its zero value.
 	departments map[orgsync.OrgCode]orgsync.PlacedDepartment
 	users       map[orgsync.UserName]orgsync.User
-	live        map[orgsync.OrgCode]bool // departments of users that are live
+	homes       map[orgsync.OrgCode]orgsync.PlacedDepartment // departments of users
+
+	childrenOf map[orgsync.OrgCode][]orgsync.OrgCode // all departments by parent; nil: not read
 
 	// The directory.
-	links   map[EntryID]Link // as far as asked for; the zero value: there is none
-	byUUID  map[string]EntryID
-	have    map[EntryID]Entry
-	others  []Entry                  // not ours
-	adopt   []Link                   // ours, but the link does not say so yet
-	grouped map[orgsync.OrgCode]bool // departments whose groups were looked for
+	links    map[EntryID]Link // as far as asked for; the zero value: there is none
+	byUUID   map[string]EntryID
+	have     map[EntryID]Entry
+	others   []Entry                  // not ours
+	adopt    []Link                   // ours, but the link does not say so yet
+	grouped  map[orgsync.OrgCode]bool // departments whose groups were looked for
+	appsRead map[EntryID]bool         // groups of applications that were looked for
 
 	// What is to be, with what must be left out of it.
 	wants    []Want
 	warnings map[EntryID][]string
+	plan     *planner // what is to be done, and what stands where after it
 
 	mu     sync.Mutex
 	failed map[EntryID]error // under mu while operations run
@@ -41,25 +46,30 @@ type round struct {
 	done   []Operation       // under mu while operations run
 }
 
-func (s *Sink) newRound(view orgsync.View, tenant orgsync.Tenant) *round {
+func (s *Sink) newRound(ctx context.Context, view orgsync.View, tenant orgsync.Tenant) (*round, error) {
+	profile, err := s.Profile(ctx)
+	if err != nil {
+		return nil, err
+	}
+	server, err := s.at(profile)
+	if err != nil {
+		return nil, err
+	}
 	return &round{
-		sink: s,
-		view: view,
-		org: organisation{
-			layout: newLayout(s.base, tenant.ID), state: tenant,
-			removed: s.cfg.Removed, purgeAfter: s.cfg.PurgeAfter, now: s.cfg.Now(),
-		},
+		sink: s, server: server, view: view,
+		org:         s.organisation(server, tenant),
 		departments: map[orgsync.OrgCode]orgsync.PlacedDepartment{},
 		users:       map[orgsync.UserName]orgsync.User{},
-		live:        map[orgsync.OrgCode]bool{},
+		homes:       map[orgsync.OrgCode]orgsync.PlacedDepartment{},
 		grouped:     map[orgsync.OrgCode]bool{},
+		appsRead:    map[EntryID]bool{},
 		links:       map[EntryID]Link{},
 		byUUID:      map[string]EntryID{},
 		have:        map[EntryID]Entry{},
 		warnings:    map[EntryID][]string{},
 		failed:      map[EntryID]error{},
 		broken:      map[EntryID]bool{},
-	}
+	}, nil
 }
 
 // run makes the keys equal and returns a result for each. An error says that the directory
@@ -69,21 +79,21 @@ func (r *round) run(ctx context.Context, keys []orgsync.Key) ([]orgsync.Result, 
 		return nil, err
 	}
 	r.desire()
-	operations, conflicts := Plan(r.standing(), r.wants)
-	for _, c := range conflicts {
+	r.plan = plan(r.standing(), r.wants)
+	for _, c := range r.plan.conflicts {
 		r.fail(c.ID, &conflictError{c})
 	}
-	ms, err := r.memberships(ctx, operations)
+	ms, err := r.memberships(ctx)
 	if err != nil {
 		return nil, err
 	}
 	// 1. Record what is about to be added. After a crash from here on, an entry of that
 	//    name that our account created is known to be ours.
-	if err := r.intend(ctx, operations); err != nil {
+	if err := r.intend(ctx, r.plan.operations); err != nil {
 		return nil, err
 	}
 	// 2. Write. After a crash in between, the next round reads and plans the rest.
-	err = r.write(ctx, operations, ms)
+	err = r.write(ctx, r.plan.operations, ms)
 	// 3. Remember the entryUUIDs, also of what was written before an error.
 	if err := r.remember(context.WithoutCancel(ctx), err == nil); err != nil {
 		return nil, err
@@ -97,30 +107,39 @@ func (r *round) run(ctx context.Context, keys []orgsync.Key) ([]orgsync.Result, 
 // desire turns the state into wants. One that the server could never hold fails here.
 func (r *round) desire() {
 	tenant := EntryID{Kind: TenantEntry}
-	if _, ours := r.have[tenant]; ours || !r.stands(r.org.tenant) {
+	_, ours := r.have[tenant]
+	switch {
+	case r.org.tenant.Equal(r.server.base): // it is not for us to change
+	case ours || !r.stands(r.org.tenant):
 		r.want(r.org.tenantWant())
-	} else {
+	default:
 		r.warnings[tenant] = []string{"description left as it is: the entry is not ours"}
 	}
 	for _, w := range r.org.containerWants() {
 		r.want(w, nil)
 	}
-	lookup := func(code orgsync.OrgCode) orgsync.PlacedDepartment { return r.departments[code] }
 	for _, d := range r.departments {
 		if d.Live {
-			r.want(r.org.departmentWant(d, lookup))
+			r.want(r.org.departmentWant(d, r.of))
 			r.want(r.org.groupWant(d.Department), nil)
 		}
 	}
+	for _, w := range r.org.appWants(r.users) {
+		r.want(w, nil)
+	}
 	for name, u := range r.users {
-		if w, warnings, ok := r.org.userWant(name, u); ok {
+		var present *Entry
+		if e, ok := r.have[EntryID{UserEntry, string(name)}]; ok {
+			present = &e
+		}
+		if w, warnings, ok := r.org.userWant(name, u, r.of, present); ok {
 			r.want(w, warnings)
 		}
 	}
 }
 
 func (r *round) want(w Want, warnings []string) {
-	if reason := checkDN(w.DN); reason != "" {
+	if reason := r.server.profile.checkDN(w.DN); reason != "" {
 		r.fail(w.ID, &nameError{w.DN, reason})
 		w.IfPresent = true
 	}
@@ -136,7 +155,7 @@ func (r *round) stands(dn DN) bool {
 // standing is the directory as Plan wants it: base and what was read. An entry of ours on
 // which this round has no opinion is in the way like any other.
 func (r *round) standing() []Entry {
-	entries := append([]Entry{{DN: r.sink.base}}, r.others...)
+	entries := append([]Entry{{DN: r.server.base}}, r.others...)
 	for id, e := range r.have {
 		if !r.matters(id) {
 			e.ID = EntryID{}

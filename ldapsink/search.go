@@ -2,6 +2,7 @@ package ldapsink
 
 import (
 	"context"
+	"encoding/hex"
 	"slices"
 	"strings"
 	"sync"
@@ -13,86 +14,101 @@ import (
 // OpenLDAP sets for an account without limits of its own.
 const batch = 100
 
-// Scopes of a search.
-const (
-	baseObject  = ldap.ScopeBaseObject
-	singleLevel = ldap.ScopeSingleLevel
-	subtree     = ldap.ScopeWholeSubtree
-)
+// server is the directory as one round knows it.
+type server struct {
+	directory Directory
+	profile   Profile
+	base      DN // base_dn
+	bindDN    DN
+	width     int // how many requests at a time
+	observe   func(Operation, error)
+}
 
 // found is an entry as a search returned it.
 type found struct {
 	Entry
-	uuid    string
+	uuid    string // the stable id as text, empty if the server did not show it
 	creator string
 }
 
 // is says whether the entry has the object class.
-func (f found) is(class string) bool {
-	return slices.ContainsFunc(f.Attributes["objectClass"], func(c string) bool { return strings.EqualFold(c, class) })
-}
+func (f found) is(class string) bool { return f.Attributes.hasFold("objectClass", class) }
 
-// keptAttributes are all attributes that we may write, except member, and what tells an
-// entry's origin.
-func keptAttributes() []string {
-	return []string{
-		"objectClass", "entryUUID", "creatorsName",
-		"ou", "cn", "description", "businessCategory",
-		"uid", "sn", "displayName", "o", "departmentNumber", "title", "employeeNumber", "employeeType",
-		"mobile", "mail", "physicalDeliveryOfficeName",
-	}
-}
-
-// search returns what is below base, nothing if base is not there. An answer that may be
-// incomplete is an error: nothing may be concluded from what it lacks.
-func (s *Sink) search(ctx context.Context, base DN, scope int, filter string, attributes ...string) ([]found, error) {
-	request := ldap.NewSearchRequest(base.String(), scope, ldap.NeverDerefAliases, 0, 0, false, filter, attributes, nil)
-	var result *ldap.SearchResult
-	err := s.pool.with(ctx, "search", base.String(), func(conn *ldap.Conn) (err error) {
-		result, err = conn.Search(request)
-		return err
-	})
-	if hasCode(err, ldap.LDAPResultNoSuchObject) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if len(result.Referrals) > 0 {
-		return nil, &OperationError{Action: "search", DN: base.String(), Code: ldap.LDAPResultReferral}
-	}
-	entries := make([]found, 0, len(result.Entries))
-	for _, e := range result.Entries {
-		dn, err := ParseDN(e.DN)
+// each yields what is below the base, nothing if it is not there.
+func (s server) each(ctx context.Context, q Search, yield func(found) error) error {
+	err := s.directory.Search(ctx, q, func(e Found) error {
+		dn, err := s.profile.Folding.ParseDN(e.DN)
 		if err != nil {
-			return nil, &OperationError{Action: "search", DN: base.String(), Code: ldap.LDAPResultDecodingError, Message: err.Error()}
+			return &OperationError{Action: "search", DN: q.Base.String(), Code: ldap.LDAPResultDecodingError, Message: err.Error()}
 		}
-		entries = append(entries, newFound(dn, e))
+		return yield(s.newFound(dn, e.Attributes))
+	})
+	if err != nil && ctx.Err() == nil {
+		err = translate(err, "search", q.Base.String())
 	}
-	return entries, nil
+	if hasCode(err, ldap.LDAPResultNoSuchObject) {
+		return nil
+	}
+	return err
 }
 
-func newFound(dn DN, e *ldap.Entry) found {
-	f := found{Entry: Entry{DN: dn, Attributes: make(Attributes, len(e.Attributes))}}
-	for _, a := range e.Attributes {
-		f.Attributes[a.Name] = a.Values
+func (s server) newFound(dn DN, attributes Attributes) found {
+	f := found{Entry: Entry{DN: dn, Attributes: attributes}}
+	if v := attributes[s.profile.StableID]; len(v) == 1 {
+		f.uuid = s.profile.idText(v[0])
 	}
-	if v := f.Attributes["entryUUID"]; len(v) == 1 {
-		f.uuid = strings.ToLower(v[0])
-	}
-	if v := f.Attributes["creatorsName"]; len(v) == 1 {
+	if v := attributes[s.profile.Creator]; len(v) == 1 {
 		f.creator = v[0]
 	}
 	return f
 }
 
+// idText is the value of the stable id as it is remembered.
+func (p Profile) idText(value string) string {
+	if p.StableID == "objectGUID" {
+		return hex.EncodeToString([]byte(value))
+	}
+	return strings.ToLower(value)
+}
+
+// idValue is the value that the text stands for.
+func (p Profile) idValue(text string) string {
+	if p.StableID == "objectGUID" {
+		if b, err := hex.DecodeString(text); err == nil {
+			return string(b)
+		}
+	}
+	return text
+}
+
+// search returns what is below base. An answer that may be incomplete is an error: nothing
+// may be concluded from what it lacks.
+func (s server) search(ctx context.Context, base DN, scope Scope, filter string, attributes ...string) ([]found, error) {
+	var entries []found
+	q := Search{Base: base, Scope: scope, Filter: filter, Attributes: attributes}
+	if s.profile.Paged && scope != BaseObject {
+		q.Page = page
+	}
+	err := s.each(ctx, q, func(f found) error {
+		entries = append(entries, f)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return entries, nil
+}
+
+// page is how many entries come at a time. Active Directory sends at most 1000.
+const page = 1000
+
 // searchAny returns the entries for which one of the attributes has one of the values,
 // asking in batches on several connections.
-func (s *Sink) searchAny(ctx context.Context, base DN, scope int, by []string, values []string, attributes ...string) ([]found, error) {
+func (s server) searchAny(ctx context.Context, base DN, scope Scope, by []string, values []string, attributes ...string) ([]found, error) {
 	var mu sync.Mutex
 	var all []found
 	chunks := slices.Collect(slices.Chunk(values, max(batch/len(by), 1)))
-	err := each(ctx, s.cfg.Connections, chunks, func(ctx context.Context, chunk []string) error {
+	err := each(ctx, s.width, chunks, func(ctx context.Context, chunk []string) error {
 		entries, err := s.search(ctx, base, scope, anyOf(by, chunk), attributes...)
 		mu.Lock()
 		defer mu.Unlock()
@@ -100,6 +116,15 @@ func (s *Sink) searchAny(ctx context.Context, base DN, scope int, by []string, v
 		return err
 	})
 	return all, err
+}
+
+// searchIDs returns the entries with these stable ids.
+func (s server) searchIDs(ctx context.Context, base DN, ids []string, attributes ...string) ([]found, error) {
+	values := make([]string, len(ids))
+	for i, id := range ids {
+		values[i] = s.profile.idValue(id)
+	}
+	return s.searchAny(ctx, base, Subtree, []string{s.profile.StableID}, values, attributes...)
 }
 
 // anyOf is a filter, RFC 4515.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/kitbridge/kitbridge/orgsync"
@@ -33,6 +34,23 @@ type Config struct {
 	// Tenants says which tenants the directory may hold. Of others nothing is read or
 	// written, and their keys count as done.
 	Tenants func(orgsync.Tenant) bool
+	// Dialect is the family of the server. Default: found from what it says of itself.
+	Dialect Dialect
+	// Layout says where users stand.
+	Layout Layout
+	// RootBase: entries stand directly below BaseDN, without a level for the tenant. For one
+	// tenant only.
+	RootBase bool
+	// NestedGroups: the group of a department also holds the users of those below it.
+	// Views must then be an [orgsync.Inventory].
+	NestedGroups bool
+	// AppGroups: there is a group for each application that somebody may use.
+	AppGroups bool
+	// EnableAccounts: accounts of Active Directory are enabled when their user is, as soon
+	// as somebody gave them a password. Default: they stay disabled.
+	EnableAccounts bool
+	// Directory is the directory; nil: that at URLs.
+	Directory Directory
 	// Removed is what becomes of removed users. Default: they are disabled.
 	Removed RemovedUsers
 	// PurgeAfter is how long a removed user's disabled entry is kept, counted from the
@@ -55,10 +73,11 @@ type Config struct {
 // Sink keeps one directory equal to the state of many tenants. It is safe for concurrent
 // use by different tenants; calls for the same tenant must not overlap.
 type Sink struct {
-	cfg    Config
-	base   DN
-	bindDN DN
-	pool   *pool
+	cfg       Config
+	directory Directory
+
+	mu      sync.Mutex
+	profile *Profile // under mu; nil: not asked for yet
 }
 
 // New checks the configuration, all of it, and connects to nothing.
@@ -70,7 +89,7 @@ func New(cfg Config) (*Sink, error) {
 		}
 	}
 	missing("Name", cfg.Name == "")
-	missing("URLs", len(cfg.URLs) == 0)
+	missing("URLs", len(cfg.URLs) == 0 && cfg.Directory == nil)
 	missing("BindDN", cfg.BindDN == "")
 	missing("BindPassword", cfg.BindPassword == "")
 	missing("BaseDN", cfg.BaseDN == "")
@@ -84,12 +103,10 @@ func New(cfg Config) (*Sink, error) {
 			faults = append(faults, fmt.Errorf("ldap sink %s: URLs: want ldap://host[:port] or ldaps://host[:port]", cfg.Name))
 		}
 	}
-	s := &Sink{}
-	var err error
-	if s.base, err = ParseDN(cfg.BaseDN); err != nil {
+	if _, err := ParseDN(cfg.BaseDN); err != nil {
 		faults = append(faults, fmt.Errorf("ldap sink %s: BaseDN: %w", cfg.Name, err))
 	}
-	if s.bindDN, err = ParseDN(cfg.BindDN); err != nil {
+	if _, err := ParseDN(cfg.BindDN); err != nil {
 		faults = append(faults, fmt.Errorf("ldap sink %s: BindDN: %w", cfg.Name, err))
 	}
 	if len(faults) > 0 {
@@ -101,15 +118,49 @@ func New(cfg Config) (*Sink, error) {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = 30 * time.Second
 	}
-	s.cfg, s.pool = cfg, newPool(cfg)
-	return s, nil
+	if cfg.Directory == nil {
+		cfg.Directory = newPool(cfg)
+	}
+	return &Sink{cfg: cfg, directory: cfg.Directory}, nil
+}
+
+// at is the directory as a server of that profile.
+func (s *Sink) at(p Profile) (server, error) {
+	base, err := p.Folding.ParseDN(s.cfg.BaseDN)
+	if err != nil {
+		return server{}, err
+	}
+	bindDN, err := p.Folding.ParseDN(s.cfg.BindDN)
+	if err != nil {
+		return server{}, err
+	}
+	return server{
+		directory: s.directory, profile: p, base: base, bindDN: bindDN,
+		width: s.cfg.Connections, observe: s.cfg.Observe,
+	}, nil
+}
+
+// organisation is how the tenant is written on that server.
+func (s *Sink) organisation(at server, tenant orgsync.Tenant) organisation {
+	root := at.base
+	if !s.cfg.RootBase {
+		root = root.Child("ou", string(tenant.ID))
+	}
+	return organisation{
+		layout: layout{
+			tenant: root, users: s.cfg.Layout, apart: at.profile.DisableBy == "",
+			perApp: s.cfg.AppGroups, userRDN: at.profile.userRDN(),
+		},
+		profile: at.profile, state: tenant, nested: s.cfg.NestedGroups, enable: s.cfg.EnableAccounts,
+		removed: s.cfg.Removed, purgeAfter: s.cfg.PurgeAfter, now: s.cfg.Now(),
+	}
 }
 
 // Name implements [orgsync.Sink].
 func (s *Sink) Name() string { return s.cfg.Name }
 
 // Close closes the idle connections. The sink stays usable.
-func (s *Sink) Close() { s.pool.flush() }
+func (s *Sink) Close() { s.directory.Reset() }
 
 // attempts is how often a key is tried in one call: again after the connection broke or
 // the directory turned out to be other than read.
@@ -184,13 +235,17 @@ func without(keys []orgsync.Key, results []orgsync.Result) []orgsync.Key {
 func (s *Sink) try(ctx context.Context, view orgsync.View, tenant orgsync.Tenant, owed []orgsync.Key) ([]orgsync.Result, error) {
 	var settled []orgsync.Result
 	for attempt := 1; ; attempt++ {
-		results, err := s.newRound(view, tenant).run(ctx, owed)
+		r, err := s.newRound(ctx, view, tenant)
+		var results []orgsync.Result
+		if err == nil {
+			results, err = r.run(ctx, owed)
+		}
 		last := attempt == attempts
 		if err != nil {
 			if last || !isLost(err) {
 				return settled, err
 			}
-			s.pool.flush()
+			s.directory.Reset()
 			continue
 		}
 		owed = nil

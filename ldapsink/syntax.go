@@ -5,27 +5,6 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of OpenLDAP. A longer RDN is answered with code 80 and no text; a longer DN is
-// an invalid one.
-const (
-	maxRDN = 245  // bytes, as written
-	maxDN  = 8192 // bytes, as written
-)
-
-// checkDN reports why the server cannot hold an entry of that name, or "".
-func checkDN(dn DN) string {
-	switch {
-	case strings.ContainsRune(dn.Value(), 0):
-		return "its id holds a NUL character"
-	case len(dn.RDN()) > maxRDN:
-		return "its id is too long for the directory: an RDN has at most 245 bytes"
-	case len(dn.String()) > maxDN:
-		return "it stands too deep for the directory: a DN has at most 8192 bytes"
-	default:
-		return ""
-	}
-}
-
 // values collects the attributes of an entry and the warnings about what was left out.
 type values struct {
 	attributes Attributes
@@ -101,13 +80,4 @@ func employeeType(code string) (string, bool) {
 	default:
 		return "", false
 	}
-}
-
-// withName is the values of an attribute that holds an id and, second, a display name. The
-// name is left out where the server would take it for the id again.
-func withName(id, name string) []string {
-	if name == "" || fold(name) == "" || fold(name) == fold(id) || directoryString(name) != "" {
-		return []string{id}
-	}
-	return []string{id, name}
 }

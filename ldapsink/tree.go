@@ -10,8 +10,9 @@ import (
 // operations will change it. Entries move by pointer, so a move costs the same whatever
 // stands below.
 type tree struct {
-	root *node
-	byID map[EntryID]*node
+	root    *node
+	byID    map[EntryID]*node
+	folding Folding
 }
 
 // node is an entry that exists at this point of the plan.
@@ -26,6 +27,7 @@ type node struct {
 func newTree(have []Entry) *tree {
 	t := &tree{root: &node{}, byID: make(map[EntryID]*node, len(have))}
 	for _, e := range have {
+		t.folding = e.DN.folding
 		n := t.make(e.DN)
 		n.rdn = e.DN.leaf() // spelled as the entry has it, not as those below it
 		if e.ID == (EntryID{}) {
@@ -75,9 +77,10 @@ func (n *node) detach() {
 
 // move gives the node a new name. The value of the old RDN goes and that of the new one
 // comes, as a server does it when asked to delete the old RDN.
-func (n *node) move(parent *node, r rdn) {
+func (t *tree) move(n, parent *node, r rdn) {
 	n.detach()
 	name, _, _ := strings.Cut(r.text, "=")
+	fold := t.folding.fold
 	values := slices.DeleteFunc(slices.Clone(n.attributes[name]), func(v string) bool {
 		return fold(v) == fold(n.rdn.value) || fold(v) == fold(r.value)
 	})
@@ -100,8 +103,8 @@ func (n *node) isIn(other *node) bool {
 	return false
 }
 
-func (n *node) dn() DN {
-	var dn DN
+func (t *tree) dn(n *node) DN {
+	dn := DN{folding: t.folding}
 	for ; n.parent != nil; n = n.parent {
 		dn.rdns = append(dn.rdns, n.rdn)
 	}

@@ -3,7 +3,6 @@ package ldapsink
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -25,11 +24,14 @@ func (r *round) write(ctx context.Context, operations []Operation, ms []*members
 		}
 		switch s {
 		case reduce:
-			if err := each(ctx, r.sink.cfg.Connections, ms, r.leave); err != nil {
+			if err := each(ctx, r.server.width, ms, r.leave); err != nil {
 				return err
 			}
 		case demolish:
-			if err := each(ctx, r.sink.cfg.Connections, ms, r.join); err != nil {
+			if err := r.follow(ctx); err != nil {
+				return err
+			}
+			if err := each(ctx, r.server.width, ms, r.join); err != nil {
 				return err
 			}
 		case prepare, place, adjust:
@@ -52,7 +54,7 @@ func (r *round) runStage(ctx context.Context, operations []Operation) error {
 		}
 		run := operations[:n]
 		operations = operations[n:]
-		width := r.sink.cfg.Connections
+		width := r.server.width
 		if ordered || slices.ContainsFunc(run, func(o Operation) bool { return o.Temporary }) {
 			width = 1
 		}
@@ -71,7 +73,7 @@ func (r *round) perform(ctx context.Context, o Operation) error {
 	if r.isBroken(o) {
 		return nil
 	}
-	err := r.sink.send(ctx, o)
+	err := r.server.send(ctx, o)
 	for err != nil && !errors.Is(err, orgsync.ErrUnavailable) {
 		lesser, name, ok := withoutRefused(o, err)
 		if !ok {
@@ -81,7 +83,7 @@ func (r *round) perform(ctx context.Context, o Operation) error {
 		r.warnings[o.ID] = append(r.warnings[o.ID], name+" left out: the directory refuses the value")
 		r.mu.Unlock()
 		o = lesser
-		err = r.sink.send(ctx, o)
+		err = r.server.send(ctx, o)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -117,10 +119,10 @@ func (r *round) isBroken(o Operation) bool {
 func (r *round) leave(ctx context.Context, g *membership) error {
 	for chunk := range slices.Chunk(sortedMembers(g.remove), mostMembers) {
 		o := Operation{Kind: Modify, ID: g.id, DN: g.dn, Changes: []Change{{DeleteValues, "member", textsOf(chunk)}}}
-		err := r.sink.send(ctx, o)
+		err := r.server.send(ctx, o)
 		if hasCode(err, ldap.LDAPResultObjectClassViolation) && !g.hasNobody {
 			o.Changes = append(o.Changes, Change{AddValues, "member", []string{r.org.nobody().String()}})
-			err = r.sink.send(ctx, o)
+			err = r.server.send(ctx, o)
 			g.hasNobody = g.hasNobody || err == nil
 		}
 		if err := r.blame(ctx, err, chunk); err != nil {
@@ -139,22 +141,35 @@ func (r *round) join(ctx context.Context, g *membership) error {
 	if err != nil {
 		return r.blame(ctx, err, members)
 	}
-	dn := r.org.container(groups).Child("cn", g.id.Name)
-	if g.id.Kind == RoleGroup {
-		dn = r.org.container(roles).Child("cn", g.id.Name)
-	}
+	dn := r.org.groupOf(g.id)
 	for chunk := range slices.Chunk(members, mostMembers) {
 		o := Operation{Kind: Modify, ID: g.id, DN: dn, Changes: []Change{{AddValues, "member", textsOf(chunk)}}}
+		if former := g.former(chunk); len(former) > 0 {
+			o.Changes = append(o.Changes, Change{DeleteValues, "member", former})
+		}
 		if g.hasNobody {
 			o.Changes = append(o.Changes, Change{DeleteValues, "member", []string{r.org.nobody().String()}})
 		}
-		err := r.sink.send(ctx, o)
+		err := r.server.send(ctx, o)
 		if err := r.blame(ctx, err, chunk); err != nil {
 			return err
 		}
 		g.hasNobody = g.hasNobody && err != nil
 	}
 	return nil
+}
+
+// former are the names under which these members are in the group already.
+func (g *membership) former(members []member) []string {
+	var names []string
+	for _, m := range members {
+		for _, other := range g.swap {
+			if other.id == m.id {
+				names = append(names, other.dn.String())
+			}
+		}
+	}
+	return names
 }
 
 // blame notes an error about a group against the users it was about.
@@ -184,49 +199,16 @@ func sortedMembers(ms map[string]member) []member {
 }
 
 // send writes one operation. An entry that is to go and is not there is gone.
-func (s *Sink) send(ctx context.Context, o Operation) error {
-	err := s.pool.with(ctx, o.Kind.String(), o.DN.String(), func(conn *ldap.Conn) error {
-		switch o.Kind {
-		case Add:
-			request := ldap.NewAddRequest(o.DN.String(), nil)
-			for _, name := range o.Attributes.names() {
-				request.Attribute(name, o.Attributes[name])
-			}
-			return conn.Add(request)
-		case Modify:
-			return conn.Modify(modifyRequest(o))
-		case Rename:
-			above := ""
-			if parent := o.NewDN.Parent(); !parent.Equal(o.DN.Parent()) {
-				above = parent.String()
-			}
-			return conn.ModifyDN(ldap.NewModifyDNRequest(o.DN.String(), o.NewDN.RDN(), true, above))
-		case Delete:
-			return conn.Del(ldap.NewDelRequest(o.DN.String(), nil))
-		default:
-			return fmt.Errorf("unknown %s", o.Kind)
-		}
-	})
+func (s server) send(ctx context.Context, o Operation) error {
+	err := s.directory.Write(ctx, o)
+	if err != nil && ctx.Err() == nil {
+		err = translate(err, o.Kind.String(), o.DN.String())
+	}
 	if o.Kind == Delete && hasCode(err, ldap.LDAPResultNoSuchObject) {
 		err = nil
 	}
-	if s.cfg.Observe != nil {
-		s.cfg.Observe(o, err)
+	if s.observe != nil {
+		s.observe(o, err)
 	}
 	return err
-}
-
-func modifyRequest(o Operation) *ldap.ModifyRequest {
-	request := ldap.NewModifyRequest(o.DN.String(), nil)
-	for _, c := range o.Changes {
-		switch c.Kind {
-		case ReplaceValues:
-			request.Replace(c.Name, c.Values)
-		case AddValues:
-			request.Add(c.Name, c.Values)
-		case DeleteValues:
-			request.Delete(c.Name, c.Values)
-		}
-	}
-	return request
 }

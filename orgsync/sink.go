@@ -17,6 +17,17 @@ type View interface {
 	Members(ctx context.Context, code OrgCode, yield func(UserName) error) error
 }
 
+// Inventory is a View that can list everything. It is safe for concurrent use; what
+// changes while a list is being read may be in it or not.
+type Inventory interface {
+	View
+	// AllDepartments calls yield for every live department, in the order of their codes.
+	AllDepartments(ctx context.Context, yield func(Department) error) error
+	// AllUsers calls yield for every user of whom anything is known, in the byte order of
+	// their names. It reads in pages.
+	AllUsers(ctx context.Context, yield func(User) error) error
+}
+
 // PlacedDepartment is a department with its path: the codes from the top down to
 // itself. A parked department's path begins at its last live ancestor.
 type PlacedDepartment struct {

@@ -53,10 +53,12 @@ type Sink struct {
 	Schema string `yaml:"schema" enum:"manage verify" only:"sql"`
 }
 
-// Groups says how department groups are filled.
+// Groups says which groups there are and how they are filled.
 type Groups struct {
 	// Nested makes a department's group hold the users of its sub-departments too.
 	Nested bool `yaml:"nested"`
+	// Apps keeps a group for each application that somebody may use.
+	Apps bool `yaml:"apps"`
 }
 
 // AD are settings that only Active Directory has.

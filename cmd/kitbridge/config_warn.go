@@ -28,14 +28,9 @@ func unbuiltKeys() []unbuilt {
 		{key: "sso.rules", instead: "so every request is refused: all of /sso/authz/ is answered with 403, whatever the rules say"},
 		{key: "sso.tenants"},
 		{key: "proxy.upstream"},
-		{key: "sinks.dialect", values: []string{"389ds", "ad"}},
-		{key: "sinks.layout", values: []string{"tree"}},
-		{key: "sinks.root", values: []string{"base"}},
-		{key: "sinks.groups.nested"},
 		{key: "sinks.reconcile_every"},
 		{key: "sinks.on_drift"},
 		{key: "sinks.attributes"},
-		{key: "sinks.ad.enable_accounts"},
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kitbridge/kitbridge/internal/sqlsink"
@@ -96,8 +97,31 @@ func holdings(sinks []Sink) map[string]string {
 			}
 		}
 		out[c.Name] = fmt.Sprintf("%q %q %s", tenants, where, c.RemovedUsers)
+		if c.Type != sinkSQL {
+			out[c.Name] += shape(c)
+		}
 	}
 	return out
+}
+
+// shape says how a directory is written, where that is not the default: so that a default
+// that comes with a new version owes nobody anything.
+func shape(c Sink) string {
+	var b strings.Builder
+	usual := defaultSink()
+	if c.Dialect != usual.Dialect {
+		b.WriteString(" dialect " + c.Dialect)
+	}
+	if c.Layout != usual.Layout {
+		b.WriteString(" layout " + c.Layout)
+	}
+	if c.Root != usual.Root {
+		b.WriteString(" root " + c.Root)
+	}
+	if c.Groups != usual.Groups || c.AD != usual.AD {
+		fmt.Fprintf(&b, " groups %v ad %v", c.Groups, c.AD)
+	}
+	return b.String()
 }
 
 func openDirectory(c Sink, links ldapsink.Links, log *slog.Logger) (*ldapsink.Sink, error) {
@@ -109,8 +133,18 @@ func openDirectory(c Sink, links ldapsink.Links, log *slog.Logger) (*ldapsink.Si
 	if c.RemovedUsers == "delete" {
 		removed = ldapsink.DeleteRemoved
 	}
+	dialect, err := ldapsink.ParseDialect(c.Dialect)
+	if err != nil {
+		return nil, fmt.Errorf("sink %s: %w", c.Name, err)
+	}
+	layout, err := ldapsink.ParseLayout(c.Layout)
+	if err != nil {
+		return nil, fmt.Errorf("sink %s: %w", c.Name, err)
+	}
 	return ldapsink.New(ldapsink.Config{
-		Name: c.Name, URLs: revealAll(c.URL), BindDN: c.BindDN, BindPassword: orgsync.Secret(c.BindPassword.Reveal()),
+		Dialect: dialect, Layout: layout, RootBase: c.Root == "base", NestedGroups: c.Groups.Nested, AppGroups: c.Groups.Apps,
+		EnableAccounts: c.AD.EnableAccounts,
+		Name:           c.Name, URLs: revealAll(c.URL), BindDN: c.BindDN, BindPassword: orgsync.Secret(c.BindPassword.Reveal()),
 		BaseDN: c.BaseDN, StartTLS: c.StartTLS, TLS: secure, Tenants: allowTenants(c.Tenants),
 		Removed: removed, PurgeAfter: c.PurgeAfter, Connections: c.Connections,
 		Links: links, Now: time.Now, Logger: log,

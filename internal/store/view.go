@@ -26,6 +26,10 @@ const (
 		" AND user_name IN " + inList
 	selectMembers = "SELECT user_name FROM person WHERE scope = " + productionScope +
 		" AND org_code = ? AND status = ? AND user_name > ? ORDER BY user_name LIMIT ?"
+	selectAllDepartments = "SELECT " + departmentColumns + " FROM department WHERE scope = " + productionScope +
+		" AND live = 1 AND code > ? ORDER BY code LIMIT ?"
+	selectAllUsers = "SELECT user_name, status, data FROM user_state WHERE scope = " + productionScope +
+		" AND user_name > ? ORDER BY user_name LIMIT ?"
 )
 
 // view reads one tenant of production.
@@ -99,6 +103,44 @@ func scanUser(rows *sql.Rows) (orgsync.User, error) {
 		return u, err
 	}
 	return u, decodeUser(data, &u)
+}
+
+// AllDepartments implements [orgsync.Inventory].
+func (v view) AllDepartments(ctx context.Context, yield func(orgsync.Department) error) error {
+	for after := orgsync.OrgCode(""); ; {
+		page, err := collect(ctx, v.readers, scanDepartment, selectAllDepartments, string(v.tenant), string(after), pageOfMembers)
+		if err != nil {
+			return fmt.Errorf("read departments: %w", err)
+		}
+		for _, d := range page {
+			if err := yield(d); err != nil {
+				return err
+			}
+			after = d.Code
+		}
+		if len(page) < pageOfMembers {
+			return nil
+		}
+	}
+}
+
+// AllUsers implements [orgsync.Inventory].
+func (v view) AllUsers(ctx context.Context, yield func(orgsync.User) error) error {
+	for after := orgsync.UserName(""); ; {
+		page, err := collect(ctx, v.readers, scanUser, selectAllUsers, string(v.tenant), string(after), pageOfMembers)
+		if err != nil {
+			return fmt.Errorf("read users: %w", err)
+		}
+		for _, u := range page {
+			if err := yield(u); err != nil {
+				return err
+			}
+			after = u.Name
+		}
+		if len(page) < pageOfMembers {
+			return nil
+		}
+	}
 }
 
 // Members reads in pages, so that neither a slow yield nor a large department keeps a

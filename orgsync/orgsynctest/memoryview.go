@@ -2,6 +2,7 @@ package orgsynctest
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/kitbridge/kitbridge/orgsync"
@@ -56,6 +57,42 @@ func (v memoryView) Users(ctx context.Context, names []orgsync.UserName) (map[or
 		}
 	}
 	return found, ctx.Err()
+}
+
+// AllDepartments implements [orgsync.Inventory].
+func (v memoryView) AllDepartments(ctx context.Context, yield func(orgsync.Department) error) error {
+	v.m.mu.Lock()
+	rows := maps.Clone(v.m.scope(v.scope).departments)
+	v.m.mu.Unlock()
+	for _, code := range slices.Sorted(maps.Keys(rows)) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if d := rows[code]; d.Live {
+			if err := yield(d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// AllUsers implements [orgsync.Inventory].
+func (v memoryView) AllUsers(ctx context.Context, yield func(orgsync.User) error) error {
+	v.m.mu.Lock()
+	rows := maps.Clone(v.m.scope(v.scope).users)
+	v.m.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(rows)) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		u := rows[name]
+		u.Grants = slices.Clone(u.Grants)
+		if err := yield(u); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (v memoryView) Members(ctx context.Context, code orgsync.OrgCode, yield func(orgsync.UserName) error) error {

@@ -1,6 +1,8 @@
 package orgsynctest
 
 import (
+	"errors"
+
 	"github.com/kitbridge/kitbridge/orgsync"
 )
 
@@ -149,6 +151,30 @@ func viewCases() []storeCase {
 			same(t.T, "members", []orgsync.UserName{"Z", "a"}, got)
 			if err := view.Members(t.Context(), "d", func(orgsync.UserName) error { return errWanted }); err == nil {
 				t.Error("Members hides the error of its function")
+			}
+		}},
+		{"an inventory lists live departments and known users, in order", func(t *storeTest) {
+			rows := []orgsync.Department{
+				{Code: "b", Live: true, Placed: true, Name: "B"}, {Code: "a", Live: true, Parent: "b", Placed: true}, {Code: "dead"},
+			}
+			users := []orgsync.User{
+				{Name: "b", Status: orgsync.StatusEnabled, Role: orgsync.RoleUser},
+				{Name: "Z", Status: orgsync.StatusRemoved, Role: orgsync.RoleUser},
+				{Name: "a", Status: orgsync.StatusDisabled, Role: orgsync.RoleAdmin},
+			}
+			t.update(acme(), func(tx orgsync.Tx) error { return errors.Join(tx.PutDepartments(rows), tx.PutUsers(users)) })
+			all, ok := t.store.View(acme().Tenant).(orgsync.Inventory)
+			if !ok {
+				t.Fatal("the view is no Inventory")
+			}
+			var codes []orgsync.OrgCode
+			put(t, all.AllDepartments(t.Context(), func(d orgsync.Department) error { codes = append(codes, d.Code); return nil }))
+			same(t.T, "departments", []orgsync.OrgCode{"a", "b"}, codes)
+			var names []orgsync.UserName
+			put(t, all.AllUsers(t.Context(), func(u orgsync.User) error { names = append(names, u.Name); return nil }))
+			same(t.T, "users", []orgsync.UserName{"Z", "a", "b"}, names)
+			if err := all.AllUsers(t.Context(), func(orgsync.User) error { return errWanted }); err == nil {
+				t.Error("AllUsers hides the error of its function")
 			}
 		}},
 	}

@@ -1,0 +1,103 @@
+package ldapsink
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// Search implements [Directory].
+func (p *pool) Search(ctx context.Context, q Search, yield func(Found) error) error {
+	request := ldap.NewSearchRequest(q.Base.String(), int(q.Scope), ldap.NeverDerefAliases, 0, 0, false, q.Filter, q.Attributes, nil)
+	paging := ldap.NewControlPaging(uint32(max(q.Page, 0))) //nolint:gosec // small
+	if q.Page > 0 {
+		request.Controls = []ldap.Control{paging}
+	}
+	spelling := make(map[string]string, len(q.Attributes))
+	for _, name := range q.Attributes {
+		spelling[strings.ToLower(name)] = name
+	}
+	return p.with(ctx, "search", q.Base.String(), func(conn *ldap.Conn) error {
+		for {
+			result, err := conn.Search(request)
+			if err != nil {
+				return err
+			}
+			if len(result.Referrals) > 0 && !q.IgnoreReferrals {
+				return &OperationError{Action: "search", DN: q.Base.String(), Code: ldap.LDAPResultReferral}
+			}
+			for _, e := range result.Entries {
+				if err := yield(newFoundEntry(e, spelling)); err != nil {
+					return &yieldError{err}
+				}
+			}
+			answer, ok := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
+			if q.Page == 0 || !ok || len(answer.Cookie) == 0 {
+				return nil
+			}
+			paging.SetCookie(answer.Cookie)
+		}
+	})
+}
+
+// yieldError is an error of the one who reads, not of the directory.
+type yieldError struct{ error }
+
+// newFoundEntry spells the attributes as they were asked for.
+func newFoundEntry(e *ldap.Entry, spelling map[string]string) Found {
+	f := Found{DN: e.DN, Attributes: make(Attributes, len(e.Attributes))}
+	for _, a := range e.Attributes {
+		name, ok := spelling[strings.ToLower(a.Name)]
+		if !ok {
+			name = a.Name
+		}
+		f.Attributes[name] = a.Values
+	}
+	return f
+}
+
+// Write implements [Directory].
+func (p *pool) Write(ctx context.Context, o Operation) error {
+	return p.with(ctx, o.Kind.String(), o.DN.String(), func(conn *ldap.Conn) error {
+		switch o.Kind {
+		case Add:
+			request := ldap.NewAddRequest(o.DN.String(), nil)
+			for _, name := range o.Attributes.names() {
+				request.Attribute(name, o.Attributes[name])
+			}
+			return conn.Add(request)
+		case Modify:
+			return conn.Modify(modifyRequest(o))
+		case Rename:
+			above := ""
+			if parent := o.NewDN.Parent(); !parent.Equal(o.DN.Parent()) {
+				above = parent.String()
+			}
+			return conn.ModifyDN(ldap.NewModifyDNRequest(o.DN.String(), o.NewDN.RDN(), true, above))
+		case Delete:
+			return conn.Del(ldap.NewDelRequest(o.DN.String(), nil))
+		default:
+			return fmt.Errorf("unknown %s", o.Kind)
+		}
+	})
+}
+
+func modifyRequest(o Operation) *ldap.ModifyRequest {
+	request := ldap.NewModifyRequest(o.DN.String(), nil)
+	for _, c := range o.Changes {
+		switch c.Kind {
+		case ReplaceValues:
+			request.Replace(c.Name, c.Values)
+		case AddValues:
+			request.Add(c.Name, c.Values)
+		case DeleteValues:
+			request.Delete(c.Name, c.Values)
+		}
+	}
+	return request
+}
+
+// Reset implements [Directory].
+func (p *pool) Reset() { p.flush() }
