@@ -21,7 +21,6 @@ func (w *work) departments() error {
 		return err
 	}
 	w.complete = complete
-	first := i.Ended != "" && i.Listed < i.Ended
 	raised := m.Kind == AllOrgSync && complete && raise(&i.Listed, w.version)
 	emptied := raised && len(m.Departments) == 0
 	if len(m.Departments) == 0 {
@@ -36,9 +35,9 @@ func (w *work) departments() error {
 		if codes, err = w.tx.Codes(); err != nil {
 			return err
 		}
-		// The sinks kept what stood when the instance ended. Now it is known what came
-		// back, so the rest may go.
-		w.markAll = first
+		// The sinks kept what stood when the tenant ended. Now it is known what came back,
+		// by this instance or another, so the rest may go.
+		w.markAll = hasEnded(instances)
 	}
 	if err := w.reprojectDepartments(instances, codes, true); err != nil {
 		return err

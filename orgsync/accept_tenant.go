@@ -48,11 +48,22 @@ func (w *work) tenant() error {
 		}
 	}
 	// A sink may be meant for a tenant by its code, so a new code may bring it new sinks.
-	w.markAll = spared || before.Code != after.Code
+	w.markAll = spared || before.Code != after.Code || returnsListed(was, is, instances)
 	if !w.markAll && was.IsBound() == is.IsBound() && was.Ended == is.Ended && before.Announced == after.Announced {
 		return nil
 	}
 	return w.rebind(instances, is, after)
+}
+
+// returnsListed says whether the instance is bound now and its list of departments came
+// before: the sinks kept what stood when the tenant ended, and what is not in that list
+// may go.
+func returnsListed(was, is Instance, instances []Instance) bool {
+	return !was.IsBound() && is.IsBound() && is.Listed > is.Ended && hasEnded(instances)
+}
+
+func hasEnded(instances []Instance) bool {
+	return slices.ContainsFunc(instances, func(i Instance) bool { return i.Ended != "" })
 }
 
 func tenantUrgency(t Tenant) Urgency {

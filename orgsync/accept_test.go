@@ -346,7 +346,9 @@ func TestEndAloneAnnouncesNobody(t *testing.T) {
 		want bool
 	}{
 		{"end", []orgsync.Message{tenant(remove, 1)}, false},
-		{"end and later change", []orgsync.Message{tenant(remove, 1), tenant(modify, 2)}, false},
+		// In the other order the sinks have been told already, and must hear of the end.
+		{"end and later change", []orgsync.Message{tenant(remove, 1), tenant(modify, 2)}, true},
+		{"later change and end", []orgsync.Message{tenant(modify, 2), tenant(remove, 1)}, true},
 		{"change and later end", []orgsync.Message{tenant(modify, 1), tenant(remove, 2)}, true},
 		{"binding and end", []orgsync.Message{tenant(remove, 2), tenant(add, 1)}, true},
 	} {

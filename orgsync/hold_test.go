@@ -425,3 +425,37 @@ func TestStoredMessageReadsBack(t *testing.T) {
 		t.Errorf("DecodeMessage(EncodeMessage()) (-want +got)\n%s", diff)
 	}
 }
+
+// TestReturnOfATenant: what the sinks kept when the tenant ended goes when a list says
+// what came back, whichever instance it is of and whether it or the binding came first.
+func TestReturnOfATenant(t *testing.T) {
+	t.Parallel()
+	other := func(m orgsync.Message) orgsync.Message { m.Instance = "i2"; return m }
+	for _, c := range []struct {
+		name string
+		say  []orgsync.Message
+	}{
+		{"same instance", []orgsync.Message{tenant(add, 4), list(5, "a")}},
+		{"same instance, list first", []orgsync.Message{list(5, "a"), tenant(add, 4)}},
+		{"another instance", []orgsync.Message{other(tenant(add, 4)), other(list(5, "a"))}},
+		{"another instance, list first", []orgsync.Message{other(list(5, "a")), other(tenant(add, 4))}},
+	} {
+		d := newDesk(t)
+		if err := d.store.OpenSinks(context.Background(), []string{"s"}); err != nil {
+			t.Fatal(err)
+		}
+		d.say(tenant(add, 1), list(2, "a", "b"))
+		d.settle("s")
+		d.say(tenant(remove, 3))
+		gone := orgsync.Key{Kind: orgsync.DepartmentKey, ID: "b"}
+		if owed := d.settle("s"); slices.Contains(owed, gone) {
+			t.Errorf("%s: at the end the sink is owed %v", c.name, owed)
+		}
+		d.say(c.say[0])
+		d.settle("s")
+		d.say(c.say[1])
+		if owed := d.settle("s"); !slices.Contains(owed, gone) {
+			t.Errorf("%s: the sink is owed %v, not the department that did not come back", c.name, owed)
+		}
+	}
+}

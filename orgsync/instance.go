@@ -45,10 +45,11 @@ func (i Instance) IsBound() bool {
 	return i.Bound > i.Ended
 }
 
-// wasBound says whether the instance is or ever was bound.
-func (i Instance) wasBound() bool {
-	return i.Bound != "" || i.Modified != "" && (i.Ended == "" || i.Modified < i.Ended)
-}
+// isAnnounced says whether somebody ever said that the instance is there. That cannot be
+// taken back: a modification binds while nothing else is known, so the sinks may hold the
+// tenant already when the older end arrives that it should have followed, and then they
+// must take the access away.
+func (i Instance) isAnnounced() bool { return i.Bound != "" || i.Modified != "" }
 
 // apply takes a tenantSync in and reports whether it was news.
 func (i *Instance) apply(e Enterprise, flag Flag, v Version) bool {
@@ -99,8 +100,8 @@ type Tenant struct {
 	Code, Name, Domain string
 	// Active: at least one instance is bound.
 	Active bool
-	// Announced: at least one instance is or was bound. No sink holds anything of a
-	// tenant before that.
+	// Announced: a tenantSync that is no end came for at least one instance. No sink
+	// holds anything of a tenant before that, and nothing takes it back.
 	Announced bool
 	// RemovedAt is when the last instance ended; zero while the tenant is active.
 	RemovedAt time.Time
@@ -113,7 +114,7 @@ func ProjectTenant(id TenantID, instances []Instance) Tenant {
 	var ended Version
 	for _, i := range instances {
 		t.Active = t.Active || i.IsBound()
-		t.Announced = t.Announced || i.wasBound()
+		t.Announced = t.Announced || i.isAnnounced()
 		ended = max(ended, i.Ended)
 	}
 	if !t.Active {

@@ -27,7 +27,7 @@ type TenantItem struct {
 	Code   string           `json:"tenant_code"`
 	Name   string           `json:"name"`
 	Domain string           `json:"domain_name"`
-	// Active: at least one instance is bound. Announced: one is or was.
+	// Active: at least one instance is bound. Announced: sinks were told of the tenant.
 	Active      bool      `json:"active"`
 	Announced   bool      `json:"announced"`
 	RemovedAt   time.Time `json:"removed_at,omitzero"`
