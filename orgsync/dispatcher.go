@@ -37,6 +37,8 @@ type DispatcherConfig struct {
 	// Poll is how often a sink looks for work that nobody announced: retries that fell
 	// due, and what other processes accepted. Default 500 ms.
 	Poll time.Duration
+	// LookEvery is how often a [Reachable] sink is tried that is owed nothing. Default 10 s.
+	LookEvery time.Duration
 }
 
 // Delivery is what came of handing a sink some keys of one tenant, in keys.
@@ -71,6 +73,9 @@ func NewDispatcher(cfg DispatcherConfig) (*Dispatcher, error) {
 	}
 	if cfg.Poll == 0 {
 		cfg.Poll = 500 * time.Millisecond
+	}
+	if cfg.LookEvery == 0 {
+		cfg.LookEvery = 10 * time.Second
 	}
 	d := &Dispatcher{DispatcherConfig: cfg}
 	for range cfg.Sinks {
@@ -122,7 +127,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	for n, s := range d.Sinks {
 		if r, ok := s.(Reachable); ok {
-			all.Go(func() { d.greet(ctx, s.Name(), r, d.gates[n]) })
+			all.Go(func() { d.watch(ctx, s.Name(), r, d.gates[n]) })
 		}
 		for range d.LanesPerSink {
 			all.Go(func() { d.serve(ctx, s, d.gates[n]) })

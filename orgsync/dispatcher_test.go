@@ -82,11 +82,12 @@ func userKey(name string) orgsync.Key { return orgsync.Key{Kind: orgsync.UserKey
 
 // office is an acceptor and a running dispatcher over one store.
 type office struct {
-	t        *testing.T
-	store    *orgsynctest.Memory
-	acceptor *orgsync.Acceptor
-	log      *bytes.Buffer
-	sent     int
+	t          *testing.T
+	store      *orgsynctest.Memory
+	acceptor   *orgsync.Acceptor
+	dispatcher *orgsync.Dispatcher
+	log        *bytes.Buffer
+	sent       int
 
 	mu         sync.Mutex
 	deliveries []orgsync.Delivery
@@ -107,6 +108,7 @@ func open(t *testing.T, sinks ...orgsync.Sink) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.dispatcher = d
 	o.acceptor = orgsync.NewAcceptor(o.store, orgsync.Policy{Guard: orgsync.DefaultGuard()}, d.Wake)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

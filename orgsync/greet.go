@@ -12,9 +12,7 @@ const reachTimeout = 20 * time.Second
 // just set it up wants to know before the first push comes. It logs one line about it.
 func (d *Dispatcher) greet(ctx context.Context, name string, r Reachable, g *gate) {
 	for {
-		try, cancel := context.WithTimeout(ctx, reachTimeout)
-		err := r.Reach(try)
-		cancel()
+		err := reach(ctx, r)
 		if ctx.Err() != nil {
 			return
 		}
@@ -36,11 +34,14 @@ func (d *Dispatcher) greet(ctx context.Context, name string, r Reachable, g *gat
 
 // shut records that a sink did not answer and says how long to leave it alone.
 func (d *Dispatcher) shut(ctx context.Context, name string, g *gate, err error) time.Duration {
-	now := d.Now()
-	pause, news := g.close(err, now)
+	_, before := g.fault()
+	pause, news := g.close(err, d.Now())
 	if news {
 		d.Logger.WarnContext(ctx, "sink does not answer", "sink", name, "error", err.Error())
-		d.notice(ctx, SinkHealth{Name: name, Since: now, Err: err})
+	}
+	if before == nil || before.Error() != err.Error() {
+		since, _ := g.fault()
+		d.notice(ctx, SinkHealth{Name: name, Since: since, Err: err})
 	}
 	return pause
 }

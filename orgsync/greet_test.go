@@ -52,7 +52,7 @@ func TestDispatcherGreets(t *testing.T) {
 				var mu sync.Mutex
 				var notices []string
 				d, err := orgsync.NewDispatcher(orgsync.DispatcherConfig{
-					Lanes: orgsynctest.NewMemory(), Sinks: []orgsync.Sink{s}, Logger: slog.New(slog.NewJSONHandler(&log, nil)), Now: time.Now,
+					LookEvery: 1000 * time.Hour, Lanes: orgsynctest.NewMemory(), Sinks: []orgsync.Sink{s}, Logger: slog.New(slog.NewJSONHandler(&log, nil)), Now: time.Now,
 					Notice: func(_ context.Context, h orgsync.SinkHealth) {
 						mu.Lock()
 						defer mu.Unlock()

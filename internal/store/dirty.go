@@ -59,8 +59,8 @@ func (tx *tx) MarkDirty(keys []orgsync.DirtyKey) error {
 	if tx.scope.Realm != orgsync.Production || len(keys) == 0 {
 		return nil
 	}
-	if err := hold(tx.ctx, tx.c, shareGuard, sinksGuard); err != nil {
-		return fmt.Errorf("hold the sinks: %w", err)
+	if err := tx.guardSinks(); err != nil {
+		return err
 	}
 	if _, err := tx.c.exec(tx.ctx, openLanes, tx.id); err != nil {
 		return fmt.Errorf("open lanes: %w", err)

@@ -49,6 +49,11 @@ func TestPostgreSQL(t *testing.T) {
 		run  func(*testing.T)
 	}{
 		{"Store", TestStore},
+		{"BackupOfServer", testBackupOfServer},
+		{"History", TestHistory},
+		{"HistoryOfMany", TestHistoryOfMany},
+		{"Tenure", TestTenure},
+		{"SinkClosed", TestSinkClosed},
 		{"Sessions", TestSessions},
 		{"SessionLiveness", TestSessionLiveness},
 		{"ProvisionalSession", TestProvisionalSession},

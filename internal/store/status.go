@@ -29,6 +29,8 @@ type SinkStatus struct {
 	// while it answers.
 	Fault string
 	Since time.Time
+	// Closed says why the sink is not ours to write; empty if it is.
+	Closed string
 }
 
 // TenantStatus is how much of a tenant there is. A tenant of which something is parked
@@ -45,9 +47,9 @@ type TenantStatus struct {
 const (
 	selectSinkStatus = `SELECT s.name, COUNT(d.item) - COUNT(CASE d.next_try WHEN ? THEN 1 END),
 	COUNT(CASE d.next_try WHEN ? THEN 1 END), COALESCE(MIN(CASE WHEN d.next_try < ? THEN d.since END), 0),
-	s.fault, s.fault_since
+	s.fault, s.fault_since, s.closed
 	FROM sink s LEFT JOIN lane l ON l.sink = s.id LEFT JOIN dirty d ON d.lane = l.id
-	GROUP BY s.name, s.fault, s.fault_since ORDER BY s.name`
+	GROUP BY s.name, s.fault, s.fault_since, s.closed ORDER BY s.name`
 	selectTenantStatus = `SELECT c.tenant, COALESCE(t.name, ''),
 	(SELECT COUNT(*) FROM person u WHERE u.scope = c.id AND u.status = ?),
 	(SELECT COUNT(*) FROM department d WHERE d.scope = c.id AND d.live = 1), c.parked, c.held
@@ -66,7 +68,7 @@ func (s *Store) Status(ctx context.Context) (Status, error) {
 	if status.Sinks, err = collect(ctx, s.readers, func(rows *sql.Rows) (SinkStatus, error) {
 		var k SinkStatus
 		var since, down int64
-		err := rows.Scan(&k.Name, &k.Pending, &k.Dead, &since, &k.Fault, &down)
+		err := rows.Scan(&k.Name, &k.Pending, &k.Dead, &since, &k.Fault, &down, &k.Closed)
 		k.Since = timeOf(down)
 		if since > 0 {
 			k.Oldest = max(0, now.Sub(timeOf(since)))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/kitbridge/kitbridge/orgsync"
@@ -65,6 +66,8 @@ type Store struct {
 
 	stopped standstills
 	folder  string // of SQLite's files, else ""
+	// begun: this process has begun an era.
+	begun atomic.Bool
 }
 
 var (
@@ -115,7 +118,10 @@ func (s *Store) open(ctx context.Context, a address, mayMigrate bool) error {
 	if err := connect(ctx, a); err != nil {
 		return err
 	}
-	return s.checkKeys(ctx)
+	if err := s.checkKeys(ctx); err != nil {
+		return err
+	}
+	return s.noticeBackup(ctx)
 }
 
 func (s *Store) connectSQLite(ctx context.Context, a address) error {

@@ -38,6 +38,8 @@ type tx struct {
 	id    int64 // of the scope
 
 	persons persons
+	// begins: it begins an era.
+	begins bool
 }
 
 // Update implements [orgsync.Store]. On SQLite transactions of all tenants stand in one
@@ -49,7 +51,8 @@ func (s *Store) Update(ctx context.Context, scope orgsync.Scope, fn func(orgsync
 		return err
 	}
 	defer leave()
-	return s.writer.inTx(ctx, durable, func(ctx context.Context, c conn) error {
+	begins := false
+	err = s.writer.inTx(ctx, durable, func(ctx context.Context, c conn) error {
 		t := &tx{s: s, ctx: ctx, c: c, scope: scope}
 		var err error
 		if t.id, err = openScope(ctx, c, t.scope); err != nil {
@@ -58,8 +61,13 @@ func (s *Store) Update(ctx context.Context, scope orgsync.Scope, fn func(orgsync
 		if err := fn(t); err != nil {
 			return err
 		}
+		begins = t.begins
 		return t.writePersons()
 	})
+	if err == nil && begins {
+		s.begun.Store(true)
+	}
+	return err
 }
 
 // rowScope gives everything whose tenant cannot be a key – it is journalled and counted,
