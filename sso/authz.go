@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+
+	"github.com/kitbridge/kitbridge/templates"
 )
 
 // decide answers who a request comes from. Any fault is ErrNoSession or ErrUnavailable, and never a decision.
@@ -22,26 +24,49 @@ func (rp *RelyingParty) decide(r *http.Request) (*decision, error) {
 	return d, nil
 }
 
-// serveAuthRequest is nginx's auth_request: 200 with the identity headers, 401, or 503; never a redirect.
-func (rp *RelyingParty) serveAuthRequest(w http.ResponseWriter, r *http.Request) {
-	d, err := rp.decide(r)
-	if err != nil {
-		rp.denyJSON(w, err, "/")
-		return
+// judge answers whether a request may pass, and as whom: the one decision of all faces. A public request without a session
+// passes as nobody. Any fault is ErrNoSession, ErrForbidden or ErrUnavailable, and never a decision.
+func (rp *RelyingParty) judge(r *http.Request, a asked) (*decision, error) {
+	if len(rp.rules) == 0 {
+		return rp.decide(r)
 	}
-	allow(w, d)
+	if !a.known {
+		return nil, ErrForbidden
+	}
+	allow, err := rp.rules.choose(methodsOf(a.method, r.Header), a.path)
+	if err != nil {
+		return nil, err
+	}
+	d, err := rp.decide(r)
+	switch {
+	case allow.Public && errors.Is(err, ErrNoSession):
+		return nobody(), nil
+	case err != nil:
+		return nil, err
+	case !allow.Public && !allow.admits(d.identity):
+		return nil, ErrForbidden
+	}
+	return d, nil
 }
 
-// serveForwardAuth is the form of Traefik, Caddy and HAProxy: 200 with the identity headers, a redirect to sign in for page
-// loads, and a 401 for everything else.
-func (rp *RelyingParty) serveForwardAuth(w http.ResponseWriter, r *http.Request) {
-	d, err := rp.decide(r)
-	if err == nil {
-		allow(w, d)
-		return
-	}
-	method, returnTo := rp.forwarded(r)
-	rp.deny(w, method, r.Header, err, returnTo)
+// nobody is the decision about a public request without a session: all headers, all of them empty.
+func nobody() *decision { return &decision{headers: identityHeaders(Identity{}, "")} }
+
+// authz is the decision endpoint of a face: 200 with the identity headers, or a denial. pages says whether the face passes
+// answers on to browsers, so that page loads may be redirected; nginx's auth_request does not.
+func (rp *RelyingParty) authz(face func(*http.Request) asked, pages bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := face(r)
+		d, err := rp.judge(r, a)
+		switch {
+		case err == nil:
+			allow(w, d)
+		case pages:
+			rp.deny(w, r, a, err)
+		default:
+			rp.denyJSON(w, err, a.target)
+		}
+	})
 }
 
 // allow answers 200 with all identity headers.
@@ -55,25 +80,41 @@ func allow(w http.ResponseWriter, d *decision) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// deny answers a request without a session: a page load is sent to sign in, a script is told where.
-func (rp *RelyingParty) deny(w http.ResponseWriter, method string, h http.Header, err error, returnTo string) {
-	if errors.Is(err, ErrNoSession) && isPageLoad(method, h) {
-		noStore(w.Header())
-		w.Header().Set("Location", rp.loginURL("", returnTo))
-		w.WriteHeader(http.StatusFound)
+// deny answers a request that may not pass: of a page load the browser is sent to sign in, or shown why not; a script gets
+// JSON.
+func (rp *RelyingParty) deny(w http.ResponseWriter, r *http.Request, a asked, err error) {
+	if !isPageLoad(a.method, r.Header) {
+		rp.denyJSON(w, err, a.target)
 		return
 	}
-	rp.denyJSON(w, err, returnTo)
+	if errors.Is(err, ErrNoSession) {
+		noStore(w.Header())
+		redirect(w, http.StatusFound, rp.loginURL("", a.target))
+		return
+	}
+	out := outcomeOf(err)
+	page := templates.ProblemPage{Reason: out.reason}
+	if errors.Is(err, errReadings) {
+		page.Reason = templates.BadRequest
+	}
+	if out.status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+		page.Retry = rp.address(a.target, nil)
+	}
+	_ = rp.pages.Problem(w, out.status, templates.Locale(r), page) // the browser is gone
 }
 
-// denyJSON answers 401, or 503 if nothing is known.
-func (rp *RelyingParty) denyJSON(w http.ResponseWriter, err error, returnTo string) {
-	if errors.Is(err, ErrNoSession) {
-		writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "unauthenticated", "login_url": rp.loginURL("", returnTo)})
-		return
+// denyJSON answers 401, 403, or 503 if nothing is known.
+func (rp *RelyingParty) denyJSON(w http.ResponseWriter, err error, target string) {
+	switch {
+	case errors.Is(err, ErrNoSession):
+		writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "unauthenticated", "login_url": rp.loginURL("", target)})
+	case errors.Is(err, ErrForbidden):
+		writeJSON(w, http.StatusForbidden, map[string]string{"error": "forbidden"})
+	default:
+		w.Header().Set("Retry-After", "1")
+		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "unavailable"})
 	}
-	w.Header().Set("Retry-After", "1")
-	writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "unavailable"})
 }
 
 // serveMe tells a page's scripts who is signed in.

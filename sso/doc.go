@@ -19,6 +19,12 @@
 // Two profiles stand behind one two-step interface: kit, the marketplace's OAuth 2.0 with userinfo, and oidc, OpenID
 // Connect with an ID token. What differs between them beyond that is a row of settings.
 //
+// # Faces
+//
+// Four ways lead to one decision: Go middleware ([RelyingParty.Require]) and the endpoints for nginx, for Traefik, Caddy and
+// HAProxy, and for Envoy. Each only says which request is meant; rules ([Settings].Rules) are applied to the path as it will
+// be forwarded, and a path that can be read in two ways is refused.
+//
 // # Sessions
 //
 // Of a session the browser holds an opaque random id and nothing else; the store holds its SHA-256. A session is live iff it is

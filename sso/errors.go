@@ -18,6 +18,8 @@ var (
 	ErrAmbiguousApp = errors.New("several applications and none chosen")
 	// ErrNoSession means that there is no such live session.
 	ErrNoSession = errors.New("no live session")
+	// ErrForbidden means that the rules do not let this person, or anybody, send this request.
+	ErrForbidden = errors.New("forbidden by the rules")
 	// ErrUnavailable means that the state could not be read, so nothing is known.
 	ErrUnavailable = errors.New("unavailable")
 )
@@ -84,6 +86,7 @@ type outcomeRow struct {
 func outcomes() []outcomeRow {
 	return []outcomeRow{
 		{ErrUnavailable, outcome{templates.Unavailable, http.StatusServiceUnavailable}},
+		{ErrForbidden, outcome{templates.Forbidden, http.StatusForbidden}},
 		{ErrUnknownTenant, outcome{templates.UnknownTenant, http.StatusForbidden}},
 		{ErrNoCredential, outcome{templates.AppNotBound, http.StatusForbidden}},
 		{ErrAmbiguousApp, outcome{templates.AmbiguousApp, http.StatusForbidden}},

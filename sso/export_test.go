@@ -74,3 +74,28 @@ func CheckIDToken(c Claims, audience []string, clientID, nonce, policy string, n
 
 // JoinClaims is joinClaims.
 func JoinClaims(idToken, info Claims) (Claims, error) { return joinClaims(idToken, info) }
+
+// CanonicalPath is canonicalPath.
+func CanonicalPath(escaped string) (string, bool) { return canonicalPath(escaped) }
+
+// WithoutParameters is withoutParameters.
+func WithoutParameters(path string) string { return withoutParameters(path) }
+
+// FoldPath is foldPath.
+func FoldPath(path string) string { return foldPath(path) }
+
+// ChooseRule returns what rules say about a request.
+func ChooseRule(list []Rule, methods []string, escaped string) (Allow, error) {
+	rs, err := newRules(list)
+	if err != nil {
+		return Allow{}, err
+	}
+	allow, err := rs.choose(methods, escaped)
+	if err != nil {
+		return Allow{}, err
+	}
+	return *allow, nil
+}
+
+// DecisionAge is how old a decision may be.
+const DecisionAge = decisionAge

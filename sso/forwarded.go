@@ -53,23 +53,3 @@ func only(h http.Header, name string) (string, bool) {
 	}
 	return values[0], true
 }
-
-// forwarded returns the method and the return target that a forward-auth request speaks of. They are taken from
-// X-Forwarded-Method, -Proto, -Host and -Uri of a listed proxy if each stands once and host and scheme are ours; otherwise
-// the target is the product's home.
-func (rp *RelyingParty) forwarded(r *http.Request) (method, returnTo string) {
-	method, returnTo = http.MethodGet, "/"
-	if !rp.peerTrusted(r) {
-		return method, returnTo
-	}
-	if m, ok := only(r.Header, "X-Forwarded-Method"); ok {
-		method = m
-	}
-	host, hostOK := only(r.Header, "X-Forwarded-Host")
-	scheme, schemeOK := only(r.Header, "X-Forwarded-Proto")
-	uri, uriOK := only(r.Header, "X-Forwarded-Uri")
-	if hostOK && schemeOK && uriOK && strings.EqualFold(host, rp.publicURL.Host) && strings.EqualFold(scheme, rp.publicURL.Scheme) {
-		returnTo = rp.returnOr(uri)
-	}
-	return method, returnTo
-}

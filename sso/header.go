@@ -3,7 +3,6 @@ package sso
 import (
 	"fmt"
 	"net/http"
-	"net/textproto"
 	"strings"
 )
 
@@ -29,14 +28,19 @@ type identityHeader struct {
 	value []string
 }
 
+// identityHeaders are the headers of an identity; those of the zero Identity, which is nobody, are all empty.
 func identityHeaders(id Identity, assertion string) []identityHeader {
 	test := ""
 	if id.Test {
 		test = "1"
 	}
+	subject := ""
+	if id.Tenant != "" {
+		subject = id.Subject()
+	}
 	h := func(name, value string) identityHeader { return identityHeader{name, []string{encodeHeader(value)}} }
 	return []identityHeader{
-		h(headerSubject, id.Subject()), h(headerUser, string(id.User)), h(headerTenant, string(id.Tenant)),
+		h(headerSubject, subject), h(headerUser, string(id.User)), h(headerTenant, string(id.Tenant)),
 		h(headerName, id.Name), h(headerRole, string(id.Role)), h(headerOrg, id.OrgCode),
 		h(headerEmail, id.Email), h(headerMobile, id.Mobile), h(headerSession, id.Session),
 		h(headerAssertion, assertion), h(headerTest, test),
@@ -68,22 +72,32 @@ func plainHeaderByte(c byte) bool {
 	return 0x21 <= c && c <= 0x7E && c != '%' && c != '+' && c != ','
 }
 
-// isIdentityName reports whether a header name may be read as one of the identity headers by anything behind us. CGI and its
-// heirs turn every other character into '_', so X_Auth_User and X.Auth.User are one variable with X-Auth-User.
-func isIdentityName(name string) bool {
-	if len(name) > 64 {
-		return false
-	}
-	folded := strings.Map(func(c rune) rune {
+// foldHeader is the name of a header as anything behind us may read it: small letters, and every other character one. CGI
+// and its heirs make X_Auth_User and X.Auth.User one variable with X-Auth-User.
+func foldHeader(name string) string {
+	return strings.Map(func(c rune) rune {
 		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case 'A' <= c && c <= 'Z':
+			return c | 0x20
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
 			return c
 		}
 		return '-'
-	}, strings.TrimSpace(name))
-	switch textproto.CanonicalMIMEHeaderKey(folded) {
-	case headerSubject, headerUser, headerTenant, headerName, headerRole, headerOrg, headerEmail, headerMobile,
-		headerSession, headerAssertion, headerTest:
+	}, name)
+}
+
+// isIdentityName reports whether a header name may be read as one of the identity headers.
+func isIdentityName(name string) bool {
+	name = strings.TrimSpace(name)
+	if len(name) < len("x-auth-") || len(name) > 64 || name[0]|0x20 != 'x' {
+		return false
+	}
+	rest, ours := strings.CutPrefix(foldHeader(name), "x-auth-")
+	if !ours {
+		return false
+	}
+	switch rest {
+	case "subject", "user", "tenant", "name", "role", "org", "email", "mobile", "session", "assertion", "test":
 		return true
 	}
 	return false

@@ -19,7 +19,7 @@ const ssoPrefix = "/sso"
 type Config struct {
 	// PublicURL is what browsers use, without path or query. Nothing about it is ever taken from headers.
 	PublicURL string
-	// TrustedProxies are the peers whose X-Forwarded-* headers are believed; none by default.
+	// TrustedProxies are the peers whose X-Forwarded-* and X-Original-* headers are believed; none by default.
 	TrustedProxies []netip.Prefix
 	// Settings are the operator's; begin with [DefaultSettings].
 	Settings Settings
@@ -44,6 +44,7 @@ type RelyingParty struct {
 	settings    Settings
 	publicURL   *url.URL
 	trusted     []netip.Prefix
+	rules       rules
 	tenants     Tenants
 	credentials Credentials
 	accounts    Accounts
@@ -71,6 +72,8 @@ func New(c Config) (*RelyingParty, error) {
 	if c.Tenants == nil || c.Credentials == nil || c.Accounts == nil || c.Sessions == nil || c.Pages == nil || c.Logger == nil || c.Now == nil {
 		faults = append(faults, errors.New("sso: a required field of Config is nil"))
 	}
+	compiled, err := newRules(c.Settings.Rules)
+	faults = append(faults, err)
 	sealer, err := newSealer(c.Keys)
 	faults = append(faults, err)
 	if err := errors.Join(faults...); err != nil {
@@ -85,7 +88,7 @@ func New(c Config) (*RelyingParty, error) {
 		return nil, fmt.Errorf("public_url: %w", err)
 	}
 	rp := &RelyingParty{
-		settings: c.Settings, publicURL: public, trusted: c.TrustedProxies,
+		settings: c.Settings, publicURL: public, trusted: c.TrustedProxies, rules: compiled,
 		tenants: c.Tenants, credentials: c.Credentials, accounts: c.Accounts,
 		pages: c.Pages, log: c.Logger, now: c.Now,
 		cookies: newCookies(public), sealer: sealer, signer: signer, origins: origins,
@@ -117,7 +120,8 @@ func parsePublicURL(text string) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
 }
 
-// Handler serves everything below /sso/.
+// Handler serves everything below /sso/. It must get the path as it was sent: an [http.ServeMux] before it would redirect
+// requests below /sso/authz/ext-authz/ whose paths it can clean.
 func (rp *RelyingParty) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /sso/login", rp.page(rp.serveLogin))
@@ -129,11 +133,18 @@ func (rp *RelyingParty) Handler() http.Handler {
 	mux.Handle("POST /sso/logout", rp.page(rp.serveLogout))
 	mux.Handle("GET /sso/signed-out", rp.page(rp.serveSignedOut))
 	mux.HandleFunc("GET /sso/me", rp.serveMe)
-	mux.HandleFunc("GET /sso/authz/auth-request", rp.serveAuthRequest)
-	mux.HandleFunc("GET /sso/authz/forward-auth", rp.serveForwardAuth)
+	mux.Handle("GET /sso/authz/auth-request", rp.authz(rp.askedOriginal, false))
+	mux.Handle("GET /sso/authz/forward-auth", rp.authz(rp.askedForwarded, true))
 	mux.HandleFunc("GET /sso/jwks.json", rp.signer.serveJWKS)
 	mux.Handle("/sso/", rp.page(func(http.ResponseWriter, *http.Request, *record) error { return errNotFound }))
-	return mux
+	extAuthz := rp.authz(rp.askedBelow, true)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isExtAuthz(r) { // what follows is another server's path, which a mux would clean
+			extAuthz.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // address returns an absolute address of ours.

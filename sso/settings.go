@@ -59,6 +59,9 @@ type Settings struct {
 	AllowTestTenants bool
 	// ProductCookies are names of cookies of the product, expired at sign-in and logout.
 	ProductCookies []string
+	// Rules say who may send which requests, the first that covers one; what none covers is for whoever is signed in. With
+	// any rule, the decision endpoints answer only listed proxies that say exactly which request they ask about.
+	Rules []Rule
 	// Chooser is what a stranger may see of the tenants: "search", "list" or "off".
 	Chooser string
 	// SessionIdle and SessionAbsolute end a session; positive.

@@ -107,7 +107,7 @@ func (b *bridge) assemble(ctx context.Context, ring *keyring.Ring, keys []*rsa.P
 			return err
 		}
 	}
-	b.public = newPublicMux(b.config.Marketplace.Path, marketplace, newSignIn(b.config.SSO, b.relying), product)
+	b.public = newPublic(b.config.Marketplace.Path, marketplace, newSignIn(b.config.SSO, b.relying), product)
 	b.admin, err = console.New(console.Config{
 		Token: b.config.Admin.Token.Reveal(), Listen: b.config.Admin.Listen,
 		Status: b.status, Database: b.store.Ping, Degraded: b.degraded,
@@ -129,22 +129,6 @@ func (b *bridge) newMarketplace(keys []*rsa.PrivateKey) (http.Handler, error) {
 		Acceptor: b.metrics.acceptor(b.acceptor), Observe: b.metrics.observePush,
 		MaxBody: int64(market.MaxBody), Now: time.Now, Logger: b.log,
 	})
-}
-
-func newPublicMux(path string, marketplace http.Handler, in signIn, product http.Handler) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", console.Health)
-	if path != "" {
-		mux.Handle(path, marketplace)
-	}
-	mux.Handle(path+"/", marketplace)
-	mux.Handle("/sso/", in.pages)
-	if product != nil {
-		mux.Handle("/", in.protect(product))
-	} else if path != "" {
-		mux.HandleFunc("GET /{$}", welcome)
-	}
-	return mux
 }
 
 func newRelyingParty(cfg Config, ring *keyring.Ring, s *store.Store, log *slog.Logger) (*sso.RelyingParty, error) {
@@ -178,11 +162,21 @@ func ssoSettings(c SSO) sso.Settings {
 	s.AllowInsecureAuthCentres = c.AllowInsecureAuthCentres
 	s.PrivateNetworks, s.EndpointHosts = c.AuthCentres.PrivateNetworks, c.AuthCentres.Hosts
 	s.AssertionAudience = c.Assertion.Audience
+	for _, r := range c.Rules {
+		s.Rules = append(s.Rules, ssoRule(r))
+	}
 	s.Timeout, s.MaxBody = c.HTTP.Timeout, int64(c.HTTP.MaxBody)
 	if s.Profile == sso.ProfileOIDC {
 		s.LogoutURL = "" // discovery names it
 	}
 	return s
+}
+
+func ssoRule(r Rule) sso.Rule {
+	a := r.Allow
+	return sso.Rule{Path: r.Path, Methods: r.Methods, Allow: sso.Allow{
+		Public: a.Public, SignedIn: a.SignedIn, Role: sso.Role(a.Role), Tenants: a.Tenants, Orgs: a.Orgs,
+	}}
 }
 
 // openKeyRing reads the key file, or creates it beside a new SQLite database: with

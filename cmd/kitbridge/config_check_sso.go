@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"github.com/kitbridge/kitbridge/sso"
 )
 
 func (d *decoder) checkSSO(s *SSO) {
@@ -48,6 +50,8 @@ func (d *decoder) checkSSO(s *SSO) {
 func (d *decoder) checkRule(at string, r Rule) {
 	if !d.bad(at+".path") && !strings.HasPrefix(r.Path, "/") {
 		d.fault(at+".path", "must begin with /; write for example /admin/")
+	} else if err := (sso.Rule{Path: r.Path, Allow: sso.Allow{Public: true}}).Validate(); err != nil && !d.bad(at+".path") {
+		d.fault(at+".path", "%s", strings.TrimPrefix(err.Error(), "path: "))
 	}
 	for i, m := range r.Methods {
 		if sub := fmt.Sprintf("%s.methods[%d]", at, i); !d.bad(sub) && (!isToken(m) || strings.ToUpper(m) != m) {

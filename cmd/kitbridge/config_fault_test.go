@@ -153,6 +153,10 @@ func TestFaults(t *testing.T) {
 			"2:54: sso.rules[1].allow: is missing or empty; write public, signed_in or {role: admin}, {tenant: …}, {org: …}",
 			`2:83: sso.rules[2].allow.role: "root" is not known here; write user or admin`,
 		}},
+		{"rule path", ok + "sso: {rules: [{path: /a/../b, allow: public}, {path: /a/*, allow: signed_in}]}\n", []string{
+			`2:16: sso.rules[0].path: "/a/../b" can be read in two ways; write it plainly, for example /admin/`,
+			"2:48: sso.rules[1].path: knows no *, as it covers everything below it; write for example /admin/",
+		}},
 		{"static tenants", ok + "sso: {tenants: [{id: a, issuer: \"ftp://x\", client_id: c, client_secret: s}, {id: a}]}\n", []string{
 			"2:25: sso.tenants[0].issuer: is no address of a website; begin with https:// (or http://) and a host",
 			"2:77: sso.tenants[1].client_id: is missing or empty; copy it from the provider",

@@ -25,7 +25,6 @@ func unbuiltKeys() []unbuilt {
 		{key: "sso.profile", values: []string{profileCAS}, instead: "so nobody can sign in: everything below /sso/ is answered with 503"},
 		{key: "sso.hosts"},
 		{key: "sso.embedded"},
-		{key: "sso.rules", instead: "so every request is refused: all of /sso/authz/ is answered with 403, whatever the rules say"},
 		{key: "sso.tenants"},
 		{key: "proxy.upstream"},
 		{key: "sinks.reconcile_every"},
@@ -55,6 +54,9 @@ func (d *decoder) warnings(c *Config) []Warning {
 	}
 	if u, err := url.Parse(c.PublicURL); err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
 		warn("public_url", *d.places["public_url"], "is http://: sessions and codes can be read on the way; use https:// in production")
+	}
+	if len(c.SSO.Rules) > 0 && len(c.TrustedProxies) == 0 && c.Proxy.Upstream == "" {
+		warn("sso.rules", d.placeFor("sso.rules"), "needs trusted_proxies: the decision endpoints answer everybody else with 403; list your web server's address there")
 	}
 	if len(c.Marketplace.Keys.Kit)+len(c.Marketplace.Keys.V1) == 0 {
 		warn("marketplace.keys", d.placeFor("marketplace.keys"), "has no access key, so every message of the marketplace is refused; copy one from the seller centre into kit")

@@ -19,9 +19,8 @@ type signIn struct {
 // profileCAS is accepted by the configuration and not built yet.
 const profileCAS = "cas"
 
-// newSignIn returns the sign-in of the relying party, less what the configuration asks for
-// and this version cannot do. That is refused: a decision by anything but what the
-// operator wrote would let somebody in. relying is nil for a profile that is not built.
+// newSignIn returns the sign-in of the relying party. A profile that is not built, for which
+// relying is nil, is refused: everything below /sso/, and the product behind it.
 func newSignIn(c SSO, relying *sso.RelyingParty) signIn {
 	if relying == nil {
 		no := refusal(http.StatusServiceUnavailable, "profile_not_built",
@@ -29,16 +28,7 @@ func newSignIn(c SSO, relying *sso.RelyingParty) signIn {
 			"本版本的 kitbridge 尚未实现 sso.profile "+c.Profile+"，暂时无法登录。")
 		return signIn{pages: no, protect: func(http.Handler) http.Handler { return no }}
 	}
-	if len(c.Rules) == 0 {
-		return signIn{pages: relying.Handler(), protect: relying.Require}
-	}
-	no := refusal(http.StatusForbidden, "rules_not_built",
-		"sso.rules is set and not built yet in this version of kitbridge, so every request is refused.",
-		"配置了 sso.rules，但本版本的 kitbridge 尚未实现它，因此拒绝所有请求。")
-	mux := http.NewServeMux()
-	mux.Handle("/sso/", relying.Handler())
-	mux.Handle("/sso/authz/", no)
-	return signIn{pages: mux, protect: func(http.Handler) http.Handler { return no }}
+	return signIn{pages: relying.Handler(), protect: relying.Require}
 }
 
 // refusal answers everything with status: JSON for programs, a plain page for browsers.
@@ -57,8 +47,15 @@ func refusal(status int, code, en, zh string) http.Handler {
 
 // welcome answers at the root of a bridge that has no product behind it: who opens it sees
 // that it runs and where the product belongs.
-func welcome(w http.ResponseWriter, _ *http.Request) {
-	plainPage(w, http.StatusOK, `kitbridge is running.
+func welcome(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/" {
+		http.NotFound(w, r)
+		return
+	}
+	getOnly(func(w http.ResponseWriter, _ *http.Request) { plainPage(w, http.StatusOK, greeting) })(w, r)
+}
+
+const greeting = `kitbridge is running.
 
 Your product belongs behind your web server, which asks kitbridge who is signed in:
 see docs/sign-in.md. Sign in at /sso/login.
@@ -66,8 +63,7 @@ see docs/sign-in.md. Sign in at /sso/login.
 kitbridge 正在运行。
 
 您的产品应位于 Web 服务器之后，由它向 kitbridge 询问登录者是谁：见 docs/sign-in.md。登录入口：/sso/login。
-`)
-}
+`
 
 // plainPage writes text for a person.
 func plainPage(w http.ResponseWriter, status int, text string) {

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// TestRulesOfTheConfiguration: sso.rules reach the decision of every face, about the path as it was sent.
+func TestRulesOfTheConfiguration(t *testing.T) {
+	t.Parallel()
+	product := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Header().Set("X-Saw", r.URL.EscapedPath()) })
+	b, _ := openBridgeOf(t, `trusted_proxies: ["192.0.2.0/24"]
+sso:
+  rules:
+    - {path: /public, methods: [GET], allow: public}
+    - {path: /public, allow: {role: admin, tenant: t1, org: [a, b]}}
+`, product)
+	forwarded := func(method, uri string) map[string]string {
+		return map[string]string{"X-Forwarded-Method": method, "X-Forwarded-Host": "app.example.com", "X-Forwarded-Uri": uri}
+	}
+	tests := []struct {
+		method, target string
+		peer           string
+		headers        map[string]string
+		want           int
+	}{
+		{"GET", "/public/a%20b", "", nil, 200},
+		{"POST", "/public/a", "", nil, 401},
+		{"GET", "/desk", "", nil, 401},
+		{"GET", "//public/a", "", nil, 403},
+		{"GET", "/public/../desk", "", nil, 403},
+		{"GET", "/public/..%2fsso/me", "", nil, 403},
+		{"GET", "/sso/authz/forward-auth", "192.0.2.7:1", forwarded("GET", "/public/x"), 200},
+		{"GET", "/sso/authz/forward-auth", "192.0.2.7:1", forwarded("PUT", "/public/x"), 401},
+		{"GET", "/sso/authz/forward-auth", "198.51.100.1:1", forwarded("GET", "/public/x"), 403},
+		{"GET", "/sso/authz/ext-authz/public/x", "192.0.2.7:1", nil, 200},
+		{"GET", "/sso/authz/ext-authz//public/x", "192.0.2.7:1", nil, 403},
+		{"GET", "/sso/authz/ext-authz/public/./x", "192.0.2.7:1", nil, 403},
+		{"GET", "/healthz", "", nil, 200},
+		{"POST", "/healthz", "", nil, 405},
+	}
+	for _, tt := range tests {
+		r := httptest.NewRequest(tt.method, "https://app.example.com"+tt.target, nil)
+		r.RequestURI = tt.target
+		if tt.peer != "" {
+			r.RemoteAddr = tt.peer
+		}
+		for name, value := range tt.headers {
+			r.Header.Set(name, value)
+		}
+		w := httptest.NewRecorder()
+		b.public.ServeHTTP(w, r)
+		if w.Code != tt.want {
+			t.Errorf("%s %s from %q = %d, want %d\n%s", tt.method, tt.target, tt.peer, w.Code, tt.want, w.Body)
+		}
+		if saw := w.Header().Get("X-Saw"); tt.want == http.StatusOK && strings.HasPrefix(tt.target, "/public") && saw != tt.target {
+			t.Errorf("%s was forwarded as %q", tt.target, saw)
+		}
+	}
+}
+
+// TestRulesWithoutProxies: rules nobody could ask by deserve a word.
+func TestRulesWithoutProxies(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"sso: {rules: [{path: /, allow: public}]}\n":                                               true,
+		"sso: {rules: [{path: /, allow: public}]}\ntrusted_proxies: [127.0.0.1]\n":                 false,
+		"sso: {rules: [{path: /, allow: public}]}\nproxy: {upstream: \"http://127.0.0.1:9000\"}\n": false,
+	} {
+		_, warnings, err := readConfig(configName, []byte(ok+text), lookup())
+		if err != nil {
+			t.Fatal(err)
+		}
+		warned := false
+		for _, w := range warnings {
+			warned = warned || w.Key == "sso.rules" && strings.Contains(w.Text, "trusted_proxies")
+		}
+		if warned != want {
+			t.Errorf("%s: warnings %v, want one about trusted_proxies: %v", text, warnings, want)
+		}
+	}
+}
