@@ -23,6 +23,8 @@ const (
 	// A server that ends idle connections does so later.
 	connectionLife = 3 * time.Minute
 	connections    = 4
+	// idleConnections is what database/sql keeps unasked.
+	idleConnections = 2
 )
 
 // connect prepares a pool for the address and dials nobody. Errors never quote the

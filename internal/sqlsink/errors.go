@@ -97,10 +97,18 @@ func translateMySQL(e *mysql.MySQLError) error {
 		return &fault{reason: e.Message + " (" + code + "); check user, password and GRANTs", stale: true}
 	case 1290, 1792, 1836:
 		return &fault{reason: "the database takes no writes now: it is read-only (" + code + ")"}
-	case 1040, 1203:
+	case 1040, 1203, 1226:
 		return &fault{reason: "the database has no free connection (" + code + "); raise max_connections"}
 	case 1021, 1114:
-		return &fault{reason: "the database's disk or table is full (" + code + ")"}
+		return &fault{reason: "the database's disk or table is full (" + code + "); make room"}
+	case 1053, 1077, 1079, 1927:
+		return &fault{reason: "the database is shutting down (" + code + ")"}
+	case 3, 1004, 1005, 1026, 1030:
+		// "Got error 28 …", "(Errcode: 28 "No space left on device")": a number of the
+		// operating system, and names of files.
+		if strings.Contains(e.Message, "error 28 ") || strings.Contains(e.Message, "rrno: 28 ") || strings.Contains(e.Message, "rrcode: 28 ") {
+			return &fault{reason: "the database's disk is full (" + code + "); make room"}
+		}
 	case 1062:
 		// The value comes first, the index last.
 		_, index, _ := cutLast(e.Message, "for key ")
@@ -140,6 +148,12 @@ func translatePostgreSQL(e *pgconn.PgError) error {
 		return &fault{reason: e.Message + code + "; check user, password and GRANTs", stale: true}
 	case "25006":
 		return &fault{reason: "the database takes no writes now: it is read-only" + code}
+	case "53100":
+		return &fault{reason: "the database's disk is full" + code + "; make room"}
+	case "53300":
+		return &fault{reason: "the database has no free connection" + code + "; raise max_connections, or the role's limit"}
+	case "57P01", "57P02", "57P03":
+		return &fault{reason: "the database is shutting down or starting" + code}
 	case "23503":
 		return &refusal{"the foreign key " + e.ConstraintName + " holds the row" + code}
 	case "23505":

@@ -139,7 +139,11 @@ func (s *Sink) schema(ctx context.Context) (schema, error) {
 	return sc, nil
 }
 
+// forget makes the sink look at the database anew, through new connections: one of MySQL
+// and MariaDB keeps the rights with which it began.
 func (s *Sink) forget() {
+	s.db.SetMaxIdleConns(0)
+	s.db.SetMaxIdleConns(idleConnections)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.checked = nil
