@@ -40,7 +40,7 @@ type Lane struct {
 // OwedKey is a dirty key of a lane.
 type OwedKey struct {
 	Key
-	Revision int64 // grows each time the key is made dirty
+	Revision int64 // another one each time the key is made dirty
 	Attempts int   // failures since it was last made dirty
 }
 

@@ -26,6 +26,9 @@ const (
 	eachTextPostgres  = "SELECT value FROM jsonb_array_elements_text(CAST(? AS JSONB))"
 	eachValue         = "json_each(?)"
 	eachValuePostgres = "jsonb_array_elements(CAST(? AS JSONB))"
+	// eachOwed joins the texts of o.items as rows of e.
+	eachOwed         = "CROSS JOIN json_each(o.items) e"
+	eachOwedPostgres = "CROSS JOIN jsonb_array_elements_text(CAST(o.items AS JSONB)) e (value)"
 )
 
 // sqliteText is a statement as SQLite has it.
@@ -36,7 +39,7 @@ func sqliteText(query string) string {
 // postgresText is a statement as PostgreSQL has it: parameters are numbered. No literal
 // of ours holds a question mark.
 func postgresText(query string) string {
-	query = strings.NewReplacer(eachText, eachTextPostgres, eachValue, eachValuePostgres).Replace(query)
+	query = strings.NewReplacer(eachText, eachTextPostgres, eachValue, eachValuePostgres, eachOwed, eachOwedPostgres).Replace(query)
 	var b strings.Builder
 	for n := 1; ; n++ {
 		before, after, found := strings.Cut(query, "?")

@@ -66,8 +66,14 @@ func (tx *tx) MarkDirty(keys []orgsync.DirtyKey) error {
 		return fmt.Errorf("open lanes: %w", err)
 	}
 	since := tx.s.now().UnixMilli()
-	values := make([]any, 0, len(keys)*4)
-	for _, k := range mostUrgent(keys) {
+	parts, few := splitParts(mostUrgent(keys))
+	for _, part := range parts {
+		if err := tx.markPart(part, since); err != nil {
+			return fmt.Errorf("mark dirty: %w", err)
+		}
+	}
+	values := make([]any, 0, len(few)*4)
+	for _, k := range few {
 		values = append(values, int64(k.Kind), k.ID, int64(k.Urgency), since)
 	}
 	if err := tx.c.insert(tx.ctx, insertDirty(), values, tx.id, int64(never)); err != nil {

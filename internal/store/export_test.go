@@ -22,6 +22,7 @@ func (s *Store) Checkpoint(ctx context.Context) error { return s.checkpoint(ctx)
 
 // EndStandstill does at once what Run does every second.
 func (s *Store) EndStandstill(ctx context.Context) { s.endStandstill(ctx) }
+
 // Truncate empties SQLite's log, so that its size tells what is written next.
 func (s *Store) Truncate(ctx context.Context) error {
 	if s.upkeep == nil {
@@ -29,4 +30,26 @@ func (s *Store) Truncate(ctx context.Context) error {
 	}
 	var busy, frames, moved int
 	return s.upkeep.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
+}
+
+// UnrollCrowded is what Run does from time to time.
+func (s *Store) UnrollCrowded(ctx context.Context) error { return s.unrollCrowded(ctx) }
+
+// UnrollAll makes rows of all parts.
+func (s *Store) UnrollAll(ctx context.Context) error {
+	return s.writer.inTx(ctx, soft, func(ctx context.Context, c conn) error {
+		for {
+			ids, err := collect(ctx, c, scanNumber, "SELECT id FROM owed ORDER BY id LIMIT 1")
+			if err != nil || len(ids) == 0 {
+				return err
+			}
+			lane, err := one(collect(ctx, c, scanNumber, "SELECT lane FROM owed WHERE id = ?", ids[0]))
+			if err != nil {
+				return err
+			}
+			if err := unroll(ctx, c, lane, ids[0]); err != nil {
+				return err
+			}
+		}
+	})
 }

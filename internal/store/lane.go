@@ -21,7 +21,7 @@ const (
 	JOIN sink s ON s.id = l.sink AND s.name = ? JOIN scope c ON c.id = l.scope
 	WHERE l.due <= ? AND l.lease_until <= ? ORDER BY l.lease, c.tenant LIMIT 1`
 	takeDueLane   = selectDueLane + lockLane + skipLocked // another process has the locked ones
-	selectDueKeys = `SELECT kind, item, revision, attempts FROM dirty WHERE lane = ? AND next_try <= ?
+	selectDueKeys = `SELECT kind, item, revision, attempts, urgency FROM dirty WHERE lane = ? AND next_try <= ?
 	ORDER BY urgency, next_try, kind, item LIMIT ?`
 	nextLease   = "UPDATE sequence SET value = value + 1 WHERE name = 'lease' RETURNING value"
 	takeLease   = "UPDATE lane SET lease = ?, lease_until = ? WHERE id = ?"
@@ -33,7 +33,8 @@ const (
 	failKey    = `UPDATE dirty SET attempts = attempts + 1, next_try = ?, reason = ?
 	WHERE lane = ? AND kind = ? AND item = ? AND revision = ?`
 	// The smallest next_try of each urgency is the first of its stretch of the index.
-	giveBack = `UPDATE lane SET lease_until = 0, due = COALESCE((SELECT MIN((
+	giveBack = `UPDATE lane SET lease_until = 0, due = COALESCE(
+	(SELECT 0 FROM owed o WHERE o.lane = lane.id LIMIT 1), (SELECT MIN((
 	SELECT d.next_try FROM dirty d WHERE d.lane = lane.id AND d.urgency = u.n ORDER BY d.next_try LIMIT 1))
 	FROM (SELECT 0 AS n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4) u), ?)
 	WHERE id = ?`
@@ -67,7 +68,7 @@ func (s *Store) Claim(ctx context.Context, sink string, now, until time.Time, li
 				return err
 			}
 			lane.Tenant = row.tenant
-			if lane.Keys, err = dueKeys(ctx, c, row, now, limit); err != nil {
+			if lane.Keys, err = dueOf(ctx, c, row, now, limit); err != nil {
 				return err
 			}
 			if len(lane.Keys) > 0 {
@@ -87,12 +88,6 @@ func (s *Store) Claim(ctx context.Context, sink string, now, until time.Time, li
 		return orgsync.Lane{}, fmt.Errorf("claim lane: %w", err)
 	}
 	return lane, nil
-}
-
-func dueKeys(ctx context.Context, c conn, l laneRow, now time.Time, limit int) ([]orgsync.OwedKey, error) {
-	return collect(ctx, c, func(rows *sql.Rows) (k orgsync.OwedKey, err error) {
-		return k, rows.Scan(&k.Kind, &k.ID, &k.Revision, &k.Attempts)
-	}, selectDueKeys, l.id, now.UnixMilli(), limit)
 }
 
 func lease(ctx context.Context, c conn, l laneRow, until time.Time) (int64, error) {
@@ -138,6 +133,9 @@ func (s *Store) Finish(ctx context.Context, lane orgsync.Lane, outcomes []orgsyn
 		if err := settleKeys(ctx, c, row, outcomes); err != nil {
 			return err
 		}
+		if err := settleParts(ctx, c, row, lane, outcomes); err != nil {
+			return err
+		}
 		_, err = c.exec(ctx, giveBack, int64(never), row.id)
 		return err
 	})
@@ -153,9 +151,10 @@ func settleKeys(ctx context.Context, c conn, l laneRow, outcomes []orgsync.Outco
 		return err
 	}
 	for _, o := range outcomes {
-		if o.Done {
+		switch {
+		case o.Done:
 			err = settleDone(ctx, c, l, o, warned > 0)
-		} else {
+		case o.Revision > 0:
 			_, err = c.exec(ctx, failKey, nextTry(o), o.Reason, l.id, o.Key.Kind, o.Key.ID, o.Revision)
 		}
 		if err != nil {
@@ -168,8 +167,10 @@ func settleKeys(ctx context.Context, c conn, l laneRow, outcomes []orgsync.Outco
 // settleDone takes a key off the lane and replaces its warnings. warned says that there
 // may be old ones.
 func settleDone(ctx context.Context, c conn, l laneRow, o orgsync.Outcome, warned bool) error {
-	if _, err := c.exec(ctx, deleteKey, l.id, o.Key.Kind, o.Key.ID, o.Revision); err != nil {
-		return err
+	if o.Revision > 0 {
+		if _, err := c.exec(ctx, deleteKey, l.id, o.Key.Kind, o.Key.ID, o.Revision); err != nil {
+			return err
+		}
 	}
 	if len(o.Warnings) == 0 {
 		if !warned {

@@ -98,7 +98,11 @@ const (
 	WHERE p.scope = ? AND p.kind = ? AND p.item = ? ORDER BY p.id LIMIT ?`
 	sinksOfUser = `SELECT s.name, CASE WHEN l.id IS NULL THEN 0 ELSE 1 END, d.next_try, d.attempts, d.since, d.reason, w.text
 	FROM sink s LEFT JOIN lane l ON l.sink = s.id AND l.scope = ?
-	LEFT JOIN dirty d ON d.lane = l.id AND d.kind = ? AND d.item = ?
+	LEFT JOIN (SELECT lane, kind, item, next_try, attempts, since, reason FROM dirty
+	UNION ALL SELECT o.lane, o.kind, e.value, 0, 0, MIN(o.since), '' FROM owed o ` + eachOwed + `
+	WHERE e.value = ? AND NOT EXISTS (SELECT 1 FROM dirty f WHERE f.lane = o.lane AND f.kind = o.kind AND f.item = e.value)
+	GROUP BY o.lane, o.kind, e.value
+	) d ON d.lane = l.id AND d.kind = ? AND d.item = ?
 	LEFT JOIN warning w ON w.lane = l.id AND w.kind = ? AND w.item = ? ORDER BY s.name`
 	grantsOfUser = "SELECT grants FROM person WHERE scope = ? AND user_name = ?"
 )
@@ -242,7 +246,7 @@ func (s *Store) explainSinks(ctx context.Context, e *Explanation, scope int64, u
 			return x, nil
 		}
 		return x, json.Unmarshal([]byte(warnings.String), &x.Warnings)
-	}, sinksOfUser, scope, orgsync.UserKey, string(user), orgsync.UserKey, string(user))
+	}, sinksOfUser, scope, string(user), orgsync.UserKey, string(user), orgsync.UserKey, string(user))
 	e.Sinks = append([]ExplainedSink{}, e.Sinks...)
 	return err
 }

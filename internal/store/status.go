@@ -45,11 +45,15 @@ type TenantStatus struct {
 }
 
 const (
-	selectSinkStatus = `SELECT s.name, COUNT(d.item) - COUNT(CASE d.next_try WHEN ? THEN 1 END),
-	COUNT(CASE d.next_try WHEN ? THEN 1 END), COALESCE(MIN(CASE WHEN d.next_try < ? THEN d.since END), 0),
+	// Keys with rows of their own, and those of parts: one that several great pushes named
+	// stands in several parts.
+	selectSinkStatus = `SELECT s.name, COALESCE(SUM(d.pending), 0), COALESCE(SUM(d.dead), 0), COALESCE(MIN(d.since), 0),
 	s.fault, s.fault_since, s.closed
-	FROM sink s LEFT JOIN lane l ON l.sink = s.id LEFT JOIN dirty d ON d.lane = l.id
-	GROUP BY s.name, s.fault, s.fault_since, s.closed ORDER BY s.name`
+	FROM sink s LEFT JOIN lane l ON l.sink = s.id LEFT JOIN (
+	SELECT lane, COUNT(*) - COUNT(CASE next_try WHEN ? THEN 1 END) AS pending, COUNT(CASE next_try WHEN ? THEN 1 END) AS dead,
+	MIN(CASE WHEN next_try < ? THEN since END) AS since FROM dirty GROUP BY lane
+	UNION ALL SELECT lane, SUM(number), 0, MIN(since) FROM owed GROUP BY lane
+	) d ON d.lane = l.id GROUP BY s.name, s.fault, s.fault_since, s.closed ORDER BY s.name`
 	selectTenantStatus = `SELECT c.tenant, COALESCE(t.name, ''),
 	(SELECT COUNT(*) FROM person u WHERE u.scope = c.id AND u.status = ?),
 	(SELECT COUNT(*) FROM department d WHERE d.scope = c.id AND d.live = 1), c.parked, c.held

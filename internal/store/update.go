@@ -24,7 +24,7 @@ const (
 )
 
 // hold locks a guard until the transaction ends.
-func hold(ctx context.Context, c conn, how, guard string) error {
+func hold(ctx context.Context, c conn, how string, guard any) error {
 	_, err := collect(ctx, c, scanNumber, how, guard)
 	return err
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -28,7 +29,7 @@ func (s *Store) Run(ctx context.Context) error {
 			return nil
 		case <-checkpoint.C:
 			s.endStandstill(ctx)
-			err = s.checkpoint(ctx)
+			err = errors.Join(s.checkpoint(ctx), s.unrollCrowded(ctx))
 		case <-clean.C:
 			err = s.DeleteExpired(ctx)
 		}

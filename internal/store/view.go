@@ -28,7 +28,7 @@ const (
 		" AND org_code = ? AND status = ? AND user_name > ? ORDER BY user_name LIMIT ?"
 	selectAllDepartments = "SELECT " + departmentColumns + " FROM department WHERE scope = " + productionScope +
 		" AND live = 1 AND code > ? ORDER BY code LIMIT ?"
-	selectAllUsers = "SELECT user_name, status, data FROM user_state WHERE scope = " + productionScope +
+	selectAllUsers = "SELECT user_name, status, data FROM person WHERE length(data) > 0 AND scope = " + productionScope +
 		" AND user_name > ? ORDER BY user_name LIMIT ?"
 )
 

@@ -23,7 +23,7 @@ func TestStore(t *testing.T, open func(t *testing.T) Store) {
 	t.Helper()
 	for _, group := range [][]storeCase{
 		transactionCases(), journalCases(), registerCases(), departmentCases(), parkedCases(), deferredCases(),
-		owedCases(), leaseCases(), outcomeCases(), viewCases(),
+		owedCases(), manyOwedCases(), leaseCases(), outcomeCases(), viewCases(),
 	} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
