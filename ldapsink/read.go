@@ -28,7 +28,7 @@ func (r *round) read(ctx context.Context, keys []orgsync.Key) error {
 	if err := r.readUsers(ctx, names); err != nil {
 		return err
 	}
-	if !r.org.state.Active { // what is not read is left alone: the departments of a tenant that may return
+	if !r.org.state.Active && !r.org.state.Purged { // what is not read is left alone: the departments of a tenant that may return
 		_, err := r.readGroups(ctx, codes)
 		return err
 	}

@@ -106,6 +106,10 @@ func (r *round) run(ctx context.Context, keys []orgsync.Key) ([]orgsync.Result, 
 
 // desire turns the state into wants. One that the server could never hold fails here.
 func (r *round) desire() {
+	if r.org.state.Purged {
+		r.desireNobody()
+		return
+	}
 	tenant := EntryID{Kind: TenantEntry}
 	_, ours := r.have[tenant]
 	switch {

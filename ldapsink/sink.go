@@ -179,7 +179,11 @@ func (s *Sink) Converge(ctx context.Context, view orgsync.View, keys []orgsync.K
 	if !tenant.Announced || !s.cfg.Tenants(tenant) {
 		return resultsOf(owed), nil
 	}
-	return s.converge(ctx, view, tenant, owed)
+	settled, err := s.converge(ctx, view, tenant, owed)
+	if err == nil && tenant.Purged {
+		s.dismantle(ctx, view, tenant, settled)
+	}
+	return settled, err
 }
 
 // converge makes keys equal that may be looked at together. If something about one of them

@@ -170,6 +170,9 @@ func (w *work) apply() error {
 	if reason := m.badKey(); reason != "" {
 		return w.parkWhole(reason)
 	}
+	if void, err := w.void(); void || err != nil {
+		return err
+	}
 	switch m.Kind {
 	case TenantSync:
 		return w.tenant()

@@ -17,11 +17,11 @@ func (d *Dispatcher) greet(ctx context.Context, name string, r Reachable, g *gat
 			return
 		}
 		if err == nil {
-			message := "sink answers"
 			if g.open() {
-				message = "sink answers again"
+				d.Logger.InfoContext(ctx, "sink answers again", "sink", name)
+			} else {
+				d.Logger.InfoContext(ctx, "sink answers", "sink", name)
 			}
-			d.Logger.InfoContext(ctx, message, "sink", name)
 			d.notice(ctx, SinkHealth{Name: name})
 			return
 		}

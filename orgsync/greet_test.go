@@ -41,7 +41,8 @@ func TestDispatcherGreets(t *testing.T) {
 		"up": {nil, []string{"up"}, map[string]int{`"sink answers"`: 1, "does not answer": 0, "answers again": 0}},
 		"down at first": {
 			fmt.Errorf("refused: %w", orgsync.ErrUnavailable),
-			[]string{"down", "up"}, map[string]int{`"sink answers"`: 0, "does not answer": 1, "answers again": 1},
+			[]string{"down", "up"},
+			map[string]int{`"sink answers"`: 0, "does not answer": 1, "answers again": 1},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

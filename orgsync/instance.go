@@ -29,6 +29,8 @@ type Instance struct {
 	// Listed is the newest full list of departments; what this instance asserted
 	// before it is gone.
 	Listed Version
+	// Purged is the newest of what was purged: whatever is not newer is void.
+	Purged Version
 
 	Code, Name, Domain Register
 
@@ -103,6 +105,8 @@ type Tenant struct {
 	// Announced: a tenantSync that is no end came for at least one instance. No sink
 	// holds anything of a tenant before that, and nothing takes it back.
 	Announced bool
+	// Purged: what was said about it is forgotten, and the sinks are to hold nothing of it.
+	Purged bool
 	// RemovedAt is when the last instance ended; zero while the tenant is active.
 	RemovedAt time.Time
 }
@@ -119,6 +123,7 @@ func ProjectTenant(id TenantID, instances []Instance) Tenant {
 	}
 	if !t.Active {
 		t.RemovedAt = ended.Time()
+		t.Purged = arePurged(instances)
 	}
 	var code, name, domain Register
 	for _, i := range instances {
@@ -131,6 +136,18 @@ func ProjectTenant(id TenantID, instances []Instance) Tenant {
 	}
 	t.Code, t.Name, t.Domain = code.Value, name.Value, domain.Value
 	return t
+}
+
+// arePurged says whether some of the instances were purged and the others never bound.
+func arePurged(instances []Instance) bool {
+	purged := false
+	for _, i := range instances {
+		if i.isAnnounced() && !i.isPurged() {
+			return false
+		}
+		purged = purged || i.Purged != ""
+	}
+	return purged
 }
 
 func newest(have *Register, r Register) {

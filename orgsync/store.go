@@ -40,6 +40,7 @@ type Tx interface {
 	DepartmentTx
 	ParkTx
 	DeferTx
+	PurgeTx
 
 	// MarkDirty makes every sink owe itself these keys. An urgency never becomes less
 	// urgent while the key is owed. A tenant that was not announced owes nothing yet;

@@ -21,7 +21,6 @@ type unbuilt struct {
 func unbuiltKeys() []unbuilt {
 	return []unbuilt{
 		{key: "marketplace.keys.base"},
-		{key: "marketplace.purge_after"},
 		{key: "sso.profile", values: []string{profileCAS}, instead: "so nobody can sign in: everything below /sso/ is answered with 503"},
 		{key: "sso.hosts"},
 		{key: "sso.embedded"},

@@ -78,6 +78,7 @@ func newRootCommand(p process) *cobra.Command {
 		newImportCommand(p),
 		newInitCommand(p),
 		newMigrateCommand(p),
+		newPurgeCommand(p),
 		newServeCommand(p),
 		newSessionsCommand(p),
 		newSimulateCommand(p),

@@ -190,6 +190,7 @@ func (b *bridge) tend(ctx context.Context) {
 	defer purge.Stop()
 	for {
 		b.forgetBodies(ctx)
+		b.purgeEnded(ctx, time.Now())
 		b.purge(ctx)
 		select {
 		case <-ctx.Done():

@@ -19,7 +19,7 @@ type desired struct {
 // tenantRows wants the tenant, though not one that ended and whose row was purged.
 func (d *desired) tenantRows(expired bool, have []row) []row {
 	t := d.tenant
-	if !t.Active && expired && len(have) == 0 {
+	if t.Purged || !t.Active && expired && len(have) == 0 {
 		return nil
 	}
 	return []row{tenantRow{
@@ -34,10 +34,12 @@ func (d *desired) tenantRows(expired bool, have []row) []row {
 // departmentRows wants nothing of a department that is gone. Those of a tenant that ended
 // stay as they are until they are purged: it may return.
 func (d *desired) departmentRows(p orgsync.PlacedDepartment, have []row) []row {
-	if !d.tenant.Active {
+	switch {
+	case d.tenant.Purged:
+		return nil
+	case !d.tenant.Active:
 		return have
-	}
-	if !p.Live {
+	case !p.Live:
 		return nil
 	}
 	return []row{departmentRow{
@@ -57,6 +59,8 @@ func (d *desired) departmentRows(p orgsync.PlacedDepartment, have []row) []row {
 func (d *desired) userRows(u orgsync.User, expired bool, have []row) []row {
 	held, isHeld := heldUser(have)
 	switch {
+	case d.tenant.Purged:
+		return nil
 	case u.Status == orgsync.StatusAbsent && isHeld:
 		held.Enabled = false
 		return []row{held}

@@ -121,6 +121,40 @@ func testRemovedTenant(t *testing.T, p product) {
 	p.want(t, "SELECT enabled FROM kit_grant", "0")
 }
 
+// testPurged: of a tenant that was purged nothing is left but what the product holds on to.
+func testPurged(t *testing.T, p product) {
+	v, other := newState(), newState()
+	other.tenant.ID, other.tenant.Code = "other", "other"
+	s := newSink(t, p)
+	for _, v := range []*state{v, other} {
+		v.user("li")
+		v.user("held")
+		v.department("A", "甲", "")
+		v.department("B", "乙", "A")
+		converge(t, s, v, v.keys()...)
+	}
+	p.exec(t, "CREATE TABLE crm_note (tenant_id "+p.keyType()+", user_name "+p.keyType()+", FOREIGN KEY (tenant_id, user_name) REFERENCES kit_user (tenant_id, user_name))")
+	p.exec(t, "INSERT INTO crm_note VALUES ('"+tenantID+"', 'held')")
+	keys := v.keys()
+	v.tenant = orgsync.Tenant{ID: v.tenant.ID, Code: v.tenant.Code, Announced: true, Purged: true, RemovedAt: start}
+	v.users, v.departments = nil, nil
+	for range 2 { // the second time there is nothing to do
+		results, err := s.Converge(t.Context(), v, keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range keys {
+			if err := resultOf(t, results, k).Err; errors.Is(err, orgsync.ErrRejected) != (k == userKey("held")) {
+				t.Errorf("%v: %v; only the row that the product holds is to be refused", k, err)
+			}
+		}
+	}
+	p.want(t, "SELECT tenant_id, user_name FROM kit_user ORDER BY 1, 2", tenantID+"|held", "other|held", "other|li")
+	p.want(t, "SELECT tenant_id, org_code FROM kit_department ORDER BY 1, 2", "other|A", "other|B")
+	p.want(t, "SELECT tenant_id FROM kit_tenant", "other")
+	p.want(t, "SELECT COUNT(*) FROM kit_change WHERE op = 'delete'", "4")
+}
+
 func testAbsent(t *testing.T, p product) {
 	v := newState()
 	s := newSink(t, p)

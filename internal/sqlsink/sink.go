@@ -115,7 +115,7 @@ func (s *Sink) Converge(ctx context.Context, view orgsync.View, keys []orgsync.K
 }
 
 // holds says whether the tenant may be in this database. Nothing is there of a tenant
-// that was never announced.
+// that was never announced; of one that was purged nothing is to be.
 func (s *Sink) holds(t orgsync.Tenant) bool {
 	return t.Announced && slices.ContainsFunc(s.cfg.Tenants, func(name string) bool {
 		return name == "*" || name == string(t.ID) || name == t.Code && t.Code != ""

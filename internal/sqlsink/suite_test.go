@@ -242,6 +242,7 @@ func suite(t *testing.T, open func(*testing.T) product) {
 		{"parked department", testParked},
 		{"remove and add again", testRemove},
 		{"removed tenant", testRemovedTenant},
+		{"purged tenant", testPurged},
 		{"nothing known", testAbsent},
 		{"grants", testGrants},
 		{"odd keys", testOddKeys},

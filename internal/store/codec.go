@@ -22,6 +22,7 @@ const (
 	grantsFormat   = 1
 	userFormat     = 1
 	instanceFormat = 1
+	purgedFormat   = 2 // an instance that was purged
 	marksFormat    = 1
 	headerFormat   = 1
 )
@@ -310,7 +311,12 @@ func decodeUser(b []byte, u *orgsync.User) error {
 
 func encodeInstance(i orgsync.Instance) []byte {
 	e := make(encoder, 0, 256)
-	e.number(instanceFormat)
+	if i.Purged == "" {
+		e.number(instanceFormat)
+	} else {
+		e.number(purgedFormat)
+		e.text(string(i.Purged))
+	}
 	for _, s := range []string{
 		i.OrderID, string(i.Bound), string(i.Modified), string(i.Ended), string(i.Listed),
 		i.Code.Value, string(i.Code.Version), i.Name.Value, string(i.Name.Version),
@@ -322,7 +328,14 @@ func encodeInstance(i orgsync.Instance) []byte {
 }
 
 func decodeInstance(b []byte, i *orgsync.Instance) error {
-	d := decode(b, instanceFormat)
+	d := &decoder{rest: string(b)}
+	switch d.number() {
+	case instanceFormat:
+	case purgedFormat:
+		i.Purged = orgsync.Version(d.text())
+	default:
+		d.bad = true
+	}
 	i.OrderID = d.text()
 	for _, v := range []*orgsync.Version{&i.Bound, &i.Modified, &i.Ended, &i.Listed} {
 		*v = orgsync.Version(d.text())

@@ -77,7 +77,7 @@ func TestInstanceRoundTrip(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		want := orgsync.Instance{
 			OrderID: text[string](r, "order"), Bound: version(r, "bound"), Modified: version(r, "modified"), Ended: version(r, "ended"),
-			Listed: version(r, "listed"), Code: register(r, "code"), Name: register(r, "name"), Domain: register(r, "domain"),
+			Listed: version(r, "listed"), Purged: version(r, "purged"), Code: register(r, "code"), Name: register(r, "name"), Domain: register(r, "domain"),
 			Mark: text[orgsync.Moment](r, "mark"),
 		}
 		var got orgsync.Instance

@@ -16,7 +16,7 @@ const (
 	(SELECT COUNT(*) FROM department d WHERE d.scope = c.id AND d.live = 1), c.parked, c.held`
 	// The condition is that of Status.
 	selectTenantItems = "SELECT " + tenantColumns + ` FROM scope c LEFT JOIN tenant t ON t.scope = c.id
-	WHERE c.realm = 0 AND c.tenant <> '' AND (t.scope IS NOT NULL OR c.parked > 0 OR c.held > 0)
+	WHERE c.realm = 0 AND c.tenant <> '' AND (t.purged = 0 OR c.parked > 0 OR c.held > 0)
 	AND c.tenant > ? AND c.id >= ? AND c.id <= ? ORDER BY c.tenant LIMIT ?`
 )
 

@@ -34,7 +34,7 @@ type SinkStatus struct {
 }
 
 // TenantStatus is how much of a tenant there is. A tenant of which something is parked
-// or held is listed before it is announced.
+// or held is listed before it is announced, one that was purged no more.
 type TenantStatus struct {
 	ID   orgsync.TenantID
 	Name string
@@ -58,7 +58,7 @@ const (
 	(SELECT COUNT(*) FROM person u WHERE u.scope = c.id AND u.status = ?),
 	(SELECT COUNT(*) FROM department d WHERE d.scope = c.id AND d.live = 1), c.parked, c.held
 	FROM scope c LEFT JOIN tenant t ON t.scope = c.id
-	WHERE c.realm = 0 AND c.tenant <> '' AND (t.scope IS NOT NULL OR c.parked > 0 OR c.held > 0) ORDER BY c.tenant`
+	WHERE c.realm = 0 AND c.tenant <> '' AND (t.purged = 0 OR c.parked > 0 OR c.held > 0) ORDER BY c.tenant`
 	selectTally = `SELECT COALESCE(SUM(applied), 0), COALESCE(SUM(stale), 0), COALESCE(SUM(parked), 0),
 	COALESCE(SUM(held), 0), COALESCE(SUM(refused), 0) FROM scope WHERE realm = 0`
 )

@@ -16,11 +16,11 @@ const (
 	selectInstances = "SELECT instance, data FROM instance WHERE scope = ? ORDER BY instance"
 	upsertInstance  = `INSERT INTO instance (scope, instance, data) VALUES (?, ?, ?)
 	ON CONFLICT (scope, instance) DO UPDATE SET data = excluded.data`
-	upsertTenant = `INSERT INTO tenant (scope, code, name, domain, host, search, active, announced, removed_at)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+	upsertTenant = `INSERT INTO tenant (scope, code, name, domain, host, search, active, announced, purged, removed_at)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (scope) DO UPDATE SET code = excluded.code, name = excluded.name, domain = excluded.domain,
 	host = excluded.host, search = excluded.search, active = excluded.active, announced = excluded.announced,
-	removed_at = excluded.removed_at`
+	purged = excluded.purged, removed_at = excluded.removed_at`
 	selectCredential = `SELECT version, unbound, client_id, client_secret, mark FROM credential
 	WHERE scope = ? AND instance = ? AND app = ?`
 	upsertCredential = `INSERT INTO credential (scope, instance, app, version, unbound, client_id, client_secret, mark)
@@ -52,7 +52,7 @@ func (tx *tx) PutInstance(i orgsync.Instance) error {
 func (tx *tx) PutTenant(t orgsync.Tenant) error {
 	host := sso.AuthCentreHost(sso.Tenant{Domain: t.Domain})
 	if _, err := tx.c.exec(tx.ctx, upsertTenant, tx.id, t.Code, t.Name, t.Domain, host, searchText(t.Name, t.Code),
-		t.Active, t.Announced, millis(t.RemovedAt)); err != nil {
+		t.Active, t.Announced, t.Purged, millis(t.RemovedAt)); err != nil {
 		return fmt.Errorf("write tenant: %w", err)
 	}
 	return nil

@@ -13,7 +13,7 @@ const pageOfMembers = 2000
 
 const (
 	productionScope  = "(SELECT id FROM scope WHERE realm = 0 AND tenant = ?)"
-	selectViewTenant = "SELECT code, name, domain, active, announced, removed_at FROM tenant WHERE scope = " + productionScope
+	selectViewTenant = "SELECT code, name, domain, active, announced, purged, removed_at FROM tenant WHERE scope = " + productionScope
 	// The departments themselves and everything above them; UNION ends a cycle.
 	selectBranches = `WITH RECURSIVE branch (` + departmentColumns + `) AS (
 	SELECT ` + departmentColumns + ` FROM department WHERE scope = ` + productionScope + ` AND code IN ` + inList + ` AND live = 1
@@ -45,7 +45,7 @@ func (v view) Tenant(ctx context.Context) (orgsync.Tenant, error) {
 	t, err := one(collect(ctx, v.readers, func(rows *sql.Rows) (orgsync.Tenant, error) {
 		t := orgsync.Tenant{ID: v.tenant}
 		var removed int64
-		err := rows.Scan(&t.Code, &t.Name, &t.Domain, &t.Active, &t.Announced, &removed)
+		err := rows.Scan(&t.Code, &t.Name, &t.Domain, &t.Active, &t.Announced, &t.Purged, &removed)
 		t.RemovedAt = timeOf(removed)
 		return t, err
 	}, selectViewTenant, string(v.tenant)))

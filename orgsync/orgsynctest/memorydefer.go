@@ -40,6 +40,31 @@ func (tx *memoryTx) Defer(d orgsync.Deferred) error {
 	return nil
 }
 
+func (tx *memoryTx) Forget() error {
+	if err := tx.check(); err != nil {
+		return err
+	}
+	clearRows(tx, tx.s.credentials)
+	clearRows(tx, tx.s.grants)
+	clearRows(tx, tx.s.users)
+	clearRows(tx, tx.s.assertions)
+	clearRows(tx, tx.s.departments)
+	clearRows(tx, tx.s.parked)
+	clearRows(tx, tx.s.deferred)
+	clearRows(tx, tx.s.destroyed)
+	parked, held := tx.s.tally[orgsync.Parked], tx.s.tally[orgsync.Held]
+	var move orgsync.Tally
+	move[orgsync.Parked], move[orgsync.Held], move[orgsync.Stale] = -parked, -held, parked+held
+	return tx.Count(move)
+}
+
+// clearRows removes all rows and remembers how to take that back.
+func clearRows[K comparable, V any](tx *memoryTx, rows map[K]V) {
+	for key := range rows {
+		remove(tx, rows, key)
+	}
+}
+
 func (tx *memoryTx) Undefer(id orgsync.JournalID) error {
 	if err := tx.check(); err != nil {
 		return err
