@@ -63,8 +63,9 @@ func (b *bridge) essentials() string {
 		b.publicURL, "sqlite:"+filepath.Join(b.dir, "kitbridge.db"), filepath.Join(b.dir, "kitbridge.key"))
 }
 
-// run starts the bridge with a configuration.
-func (b *bridge) run(t testing.TB, config string) {
+// run starts the bridge with a configuration. before stands before the command
+// on its line, such as env and a variable.
+func (b *bridge) run(t testing.TB, config string, before ...string) {
 	t.Helper()
 	file := filepath.Join(b.dir, "kitbridge.yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
@@ -72,7 +73,7 @@ func (b *bridge) run(t testing.TB, config string) {
 	}
 	b.Process = peers.Run(t, peers.Program{
 		Name:  "kitbridge",
-		Args:  []string{binary, "serve", "--config", file},
+		Args:  append(before, binary, "serve", "--config", file),
 		Dir:   b.dir,
 		Ready: b.healthy,
 	})

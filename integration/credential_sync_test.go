@@ -51,3 +51,22 @@ func sealSecret(t testing.TB, secret string) string {
 	}
 	return base64.StdEncoding.EncodeToString(sealed)
 }
+
+// publicCredentialKey puts the public key where kitbridge simulate reads it, as the
+// marketplace's form wants it: no header lines.
+func publicCredentialKey(t testing.TB, dir string) (file string) {
+	t.Helper()
+	key, err := credentialKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = filepath.Join(dir, "credential.pub")
+	if err := os.WriteFile(file, []byte(base64.StdEncoding.EncodeToString(der)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}

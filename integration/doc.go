@@ -18,4 +18,9 @@
 // does, and expected_sync_test.go, which says by the documentation alone what
 // directory and tables then hold; scene_sync_test.go compares. The other files are
 // scenarios.
+//
+// The files that begin with history hold random ones: history_random_test.go makes
+// up what a marketplace might say, history_model_test.go says by the rules alone
+// what the tables then hold. A test prints the seeds that it plays;
+// KITBRIDGE_HISTORY_SEED in the environment plays one again.
 package integration

@@ -81,7 +81,7 @@ const generous = "{count: 1000, percent: 100, max: 100000}"
 const v1Key = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 // startChronicle runs a bridge. database is its own, SQLite if empty.
-func startChronicle(t testing.TB, products []*product, guard, database string) *chronicle {
+func startChronicle(t testing.TB, products []*product, guard, database string, before ...string) *chronicle {
 	t.Helper()
 	b := newBridge(t)
 	sinks := "sinks:\n"
@@ -102,7 +102,7 @@ func startChronicle(t testing.TB, products []*product, guard, database string) *
   deletion_guard: %s
 sso: {auth_centres: {hosts: [example.com]}}
 admin: {listen: %q, token: %q}
-`, kitKey, v1Key, writeCredentialKey(t, b.dir), guard, strings.TrimPrefix(b.adminURL, "http://"), adminToken)+sinks)
+`, kitKey, v1Key, writeCredentialKey(t, b.dir), guard, strings.TrimPrefix(b.adminURL, "http://"), adminToken)+sinks, before...)
 	return &chronicle{
 		bridge: b, products: products, sent: map[int]signed{},
 		speak:    func(t testing.TB, s statement) signed { m := s.messageV2(); return signedPush(t, m.name, m.body) },

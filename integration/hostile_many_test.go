@@ -70,18 +70,18 @@ type stranger struct {
 // hostileBody is a good body spoilt, or what never was one.
 func (s *stranger) hostileBody() (seed signed, body []byte) {
 	seed = s.seeds[s.IntN(len(s.seeds))]
-	switch dice := s.IntN(20); {
-	case dice == 0:
+	switch s.IntN(20) {
+	case 0:
 		return seed, s.dull[s.IntN(len(s.dull))]
-	case dice == 1:
+	case 1:
 		return seed, seed.body[:s.IntN(len(seed.body))] // breaks off
-	case dice == 2: // a member that comes again, and is another
+	case 2: // a member that comes again, and is another
 		return seed, append([]byte(`{"tenantId":["other"],"flag":7,"userList":{},`), seed.body[1:]...)
-	case dice == 3: // numbers that fit nowhere
+	case 3: // numbers that fit nowhere
 		return seed, bytes.ReplaceAll(seed.body, []byte(`"testFlag":0`), []byte(`"testFlag":-1e999999`))
-	case dice == 4:
+	case 4:
 		return seed, bytes.ReplaceAll(seed.body, []byte(`"`), []byte("\"\xc3\x28"))
-	case dice == 5:
+	case 5:
 		depth := 1 + s.IntN(3000)
 		return seed, append(append([]byte(`{"userList":`), strings.Repeat("[", depth)+strings.Repeat("]", depth)...), ',')
 	default:
@@ -175,7 +175,7 @@ func (s *stranger) pester(address string, count int, isSigned bool, codes map[st
 				err = json.Unmarshal(text, &got)
 			}
 			if err != nil || response.StatusCode != http.StatusOK || len(got.Code) != 6 || got.Message == "" || response.Close {
-				return fmt.Errorf("%.300q was answered %s %q (%v), to be closed: %v", request, response.Status, text, err, response.Close)
+				return errors.Join(fmt.Errorf("%.300q was answered %s %q, to be closed: %v", request, response.Status, text, response.Close), err)
 			}
 			codes[got.Code]++
 		}
