@@ -17,7 +17,9 @@
 // hold is in organisation_sync_test.go, a model of a buyer that says what it
 // does, and expected_sync_test.go, which says by the documentation alone what
 // directory and tables then hold; scene_sync_test.go compares. The other files are
-// scenarios.
+// scenarios. Some repeat what they do to the bridge as often as an environment
+// variable says: KITBRIDGE_CRASHES (TestCrash), KITBRIDGE_BLACKOUTS (TestPowerLoss),
+// KITBRIDGE_REPLICA_KILLS (TestReplicas).
 //
 // The files that begin with history hold random ones: history_random_test.go makes
 // up what a marketplace might say, history_model_test.go says by the rules alone

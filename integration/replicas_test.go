@@ -128,14 +128,22 @@ func (c *crowd) users(n int) (of, about *buyer) {
 	return of, about
 }
 
-// TestReplicas: two bridges on one database take the pushes in turn and share
-// the sinks, while one or the other is killed every two seconds. Whoever gets no
-// answer sends the same to the other. In the end everything is everywhere, once.
+// TestReplicas: two bridges, and three, on one database take the pushes in turn and
+// share the sinks, while one after the other is killed, one every two seconds. Whoever gets no
+// answer sends the same to the next. In the end everything is everywhere, once.
+// KITBRIDGE_REPLICA_KILLS says how often, if not 6 times; 30 take a minute.
 func TestReplicas(t *testing.T) {
 	t.Parallel()
-	const rounds, pause, senders, perSecond = 6, 2 * time.Second, 4, 40
+	for _, count := range []int{2, 3} {
+		t.Run(fmt.Sprint(count), func(t *testing.T) { testReplicas(t, count) })
+	}
+}
+
+func testReplicas(t *testing.T, count int) {
+	t.Helper()
+	const pause, senders, perSecond = 2 * time.Second, 4, 40
 	directory, product := peers.Slapd(t, peers.SlapdOptions{MemberOf: true}).URL(), peers.MariaDB(t).Product()
-	replicas := startReplicas(t, 2, ldapSink(directory)+sqlSink(product))
+	replicas := startReplicas(t, count, ldapSink(directory)+sqlSink(product))
 	s := &scene{bridge: replicas[0], directory: directory, tables: openMariaDB(t, product)}
 	c := &crowd{replicas: replicas, at: anHourAgo(), answered: make([]int, len(replicas))}
 	stated := int64(0)
@@ -160,7 +168,7 @@ func TestReplicas(t *testing.T) {
 	}
 	kill := time.NewTicker(pause)
 	defer kill.Stop()
-	for round := range rounds {
+	for round := range rounds(t, "KITBRIDGE_REPLICA_KILLS", 6) {
 		<-kill.C
 		replica := replicas[round%len(replicas)]
 		replica.Kill()
@@ -192,7 +200,9 @@ func TestReplicas(t *testing.T) {
 	checkReady(t, replicas)
 
 	status := replicas[0].status(t)
-	mustEqual(t, "status of the replicas", status, replicas[1].status(t))
+	for _, other := range replicas[1:] {
+		mustEqual(t, "status of the replicas", status, other.status(t))
+	}
 	j := status.Journal
 	if j.Accepted != stated || j.Parked+j.Held+j.Refused != 0 {
 		t.Errorf("journal %+v, want %d accepted and applied or stale", j, stated)

@@ -21,7 +21,7 @@ func MariaDB(tb testing.TB) *DatabaseServer {
 	dir := mustDir(tb, "mariadb", account)
 	data, socket := filepath.Join(dir, "data"), filepath.Join(dir, "socket")
 	err := runTool(tb.Context(), account, dir, "",
-		install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db")
+		install, "--no-defaults", "--datadir="+data, "--tmpdir="+dir, "--auth-root-authentication-method=normal", "--skip-test-db")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -60,7 +60,7 @@ GRANT ALL ON %[1]s.* TO '%[2]s'@'%%';
 	}
 	s.begin(func(port int) []string {
 		return []string{
-			server, "--no-defaults", "--datadir=" + data, "--socket=" + socket, "--pid-file=" + filepath.Join(dir, "pid"),
+			server, "--no-defaults", "--datadir=" + data, "--tmpdir=" + dir, "--socket=" + socket, "--pid-file=" + filepath.Join(dir, "pid"),
 			"--bind-address=" + loopback, "--port=" + strconv.Itoa(port),
 			"--skip-log-bin", "--skip-name-resolve", "--innodb-buffer-pool-size=32M",
 		}
