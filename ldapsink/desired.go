@@ -89,8 +89,8 @@ func (o organisation) userDN(name orgsync.UserName, u orgsync.User, of lookup) D
 
 // userWant is the entry of a user; false if there should be none. Of a user of whom the
 // state holds nothing, an entry that is there is put away, never deleted. present is the
-// entry as it stands, nil if there is none.
-func (o organisation) userWant(name orgsync.UserName, u orgsync.User, of lookup, present *Entry) (Want, []string, bool) {
+// entry as it stands, nil if there is none; taken are account names that others have.
+func (o organisation) userWant(name orgsync.UserName, u orgsync.User, of lookup, present *Entry, taken map[string]bool) (Want, []string, bool) {
 	if o.isDue(u) || u.Status == orgsync.StatusAbsent && o.removed == DeleteRemoved {
 		return Want{}, nil, false
 	}
@@ -117,8 +117,12 @@ func (o organisation) userWant(name orgsync.UserName, u orgsync.User, of lookup,
 	w.Initial = Attributes{"objectClass": slices.Clone(o.profile.classes(UserEntry))}
 	if o.profile.isAD() {
 		w.Initial["cn"] = []string{string(name)}
+		w.Attributes["sAMAccountName"] = []string{o.account(name, attributesNow, taken)}
 	}
 	o.lock(&w, enabled, attributesNow)
+	if o.profile.isAD() && o.enable && enabled && !hasPassword(attributesNow) {
+		warnings = append(warnings, "account left disabled: it has no password; set one in the directory")
+	}
 	return w, warnings, true
 }
 
@@ -135,7 +139,7 @@ func (o organisation) lock(w *Want, enabled bool, present Attributes) {
 	case "":
 		return
 	case "userAccountControl":
-		w.Attributes["userAccountControl"] = []string{o.accountControl(enabled, present)}
+		w.Attributes["userAccountControl"] = []string{o.accountControl(enabled && o.enable && hasPassword(present), present)}
 	default:
 		w.Attributes[o.profile.DisableBy] = nil
 		if !enabled {
@@ -147,14 +151,20 @@ func (o organisation) lock(w *Want, enabled bool, present Attributes) {
 	}
 }
 
-// accountControl changes the one bit and leaves the others. A new account has no password
-// and cannot be enabled.
+// hasPassword says whether somebody gave the account a password. Some servers would enable
+// one without.
+func hasPassword(present Attributes) bool {
+	v := present["pwdLastSet"]
+	return len(v) == 1 && v[0] != "0"
+}
+
+// accountControl changes the one bit and leaves the others. A new account is disabled.
 func (o organisation) accountControl(enabled bool, present Attributes) string {
 	bits := normalAccount | accountDisabled
 	if v := present["userAccountControl"]; len(v) == 1 {
 		if n, err := strconv.Atoi(v[0]); err == nil {
 			bits = n | accountDisabled
-			if enabled && o.enable {
+			if enabled {
 				bits = n &^ accountDisabled
 			}
 		}
@@ -246,6 +256,9 @@ func (o organisation) kept() []string {
 		if name != "" {
 			names = append(names, name)
 		}
+	}
+	if o.profile.isAD() {
+		names = append(names, "sAMAccountName", "pwdLastSet")
 	}
 	return names
 }

@@ -33,17 +33,25 @@ func (e *OperationError) Error() string {
 	if e.Message != "" {
 		text += ": " + e.Message
 	}
-	if advice := advice(e.Code); advice != "" {
+	if advice := e.advice(); advice != "" {
 		text += "; " + advice
 	}
 	return text
+}
+
+// advice is that of the code, or of what the server says where its code says little.
+func (e *OperationError) advice() string {
+	if strings.Contains(e.Message, "not 7-bit clean") {
+		return "the plug-in 7-bit check of 389 Directory Server refuses names like this: switch it off, or take uid off its list"
+	}
+	return advice(e.Code)
 }
 
 // Public says what happened and what to do without any name or value, for logs.
 func (e *OperationError) Public() string {
 	action, _, _ := strings.Cut(e.Action, " ")
 	text := fmt.Sprintf("%s: %s (%d)", action, ldap.LDAPResultCodeMap[e.Code], e.Code)
-	if advice := advice(e.Code); advice != "" {
+	if advice := e.advice(); advice != "" {
 		text += "; " + advice
 	}
 	return text

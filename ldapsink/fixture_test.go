@@ -37,19 +37,24 @@ func newFixture(t testing.TB, options peers.SlapdOptions, change ...func(*ldapsi
 	if _, measures := t.(*testing.B); !measures {
 		options.NoSync = true
 	}
-	f := &fixture{
-		t: t, dir: peers.Slapd(t, options), links: &ldapsink.MemoryLinks{}, state: newState(),
-		now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC),
-	}
+	f := emptyFixture(t, peers.Slapd(t, options))
 	f.sink = f.open(change...)
 	return f
+}
+
+func emptyFixture(t testing.TB, dir *peers.Directory) *fixture {
+	return &fixture{
+		t: t, dir: dir, links: &ldapsink.MemoryLinks{}, state: newState(),
+		now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC),
+	}
 }
 
 // open makes another sink on the same directory and links, as after a restart.
 func (f *fixture) open(change ...func(*ldapsink.Config)) *ldapsink.Sink {
 	f.t.Helper()
+	address, config := secure(f.t, f.dir)
 	cfg := ldapsink.Config{
-		Name: "corp", URLs: []string{f.dir.URL()},
+		Name: "corp", URLs: []string{address}, TLS: config,
 		BindDN: peers.ServiceDN, BindPassword: peers.ServicePassword, BaseDN: peers.BaseDN,
 		Tenants:    func(orgsync.Tenant) bool { return true },
 		PurgeAfter: 30 * 24 * time.Hour, Timeout: 10 * time.Second,
@@ -115,15 +120,7 @@ func (f *fixture) all() []string { f.t.Helper(); return f.must(f.state.keys()...
 // admin connects as the administrator.
 func (f *fixture) admin() *ldap.Conn {
 	f.t.Helper()
-	conn, err := ldap.DialURL(f.dir.URL())
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	f.t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.Bind(peers.AdminDN, peers.AdminPassword); err != nil {
-		f.t.Fatal(err)
-	}
-	return conn
+	return dial(f.t, f.dir)
 }
 
 // read returns what stands below dn: attribute values by DN, sorted. The DNs are as the

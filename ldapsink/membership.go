@@ -33,7 +33,7 @@ type membership struct {
 	id          EntryID
 	dn          DN                // where the group is now; the zero value: it is yet to be added
 	add, remove map[string]member // by key of the DN
-	swap        map[string]member // former names of those in add: they go in the same modification
+	swap        map[EntryID][]DN  // former names of those in add: they go in the same modification
 	hasNobody   bool
 }
 
@@ -49,7 +49,7 @@ func (r *round) memberships(ctx context.Context) ([]*membership, error) {
 			changes[id] = &membership{id: id, dn: r.have[id].DN}
 		}
 		if changes[id].add == nil {
-			changes[id].add, changes[id].swap = map[string]member{}, map[string]member{}
+			changes[id].add, changes[id].swap = map[string]member{}, map[EntryID][]DN{}
 		}
 		return changes[id]
 	}
@@ -62,7 +62,7 @@ func (r *round) memberships(ctx context.Context) ([]*membership, error) {
 		if o.ID.Kind != DepartmentGroup {
 			continue
 		}
-		if err := r.firstMembers(ctx, of(o.ID)); err != nil {
+		if err := r.firstMembers(ctx, of(o.ID), r.moves()); err != nil {
 			return nil, err
 		}
 	}
@@ -111,7 +111,7 @@ func (g *membership) keep(m member, follows bool) {
 		if follows {
 			return
 		}
-		g.swap[former] = other
+		g.swap[m.id] = append(g.swap[m.id], other.dn)
 	}
 	g.add[key] = m
 }
@@ -199,9 +199,9 @@ func (r *round) recogniseGroups(ctx context.Context, held []holding) error {
 	return r.ask(ctx, ids)
 }
 
-// firstMembers adds to a new group the users whose entries are there already. The others
-// come with their own keys.
-func (r *round) firstMembers(ctx context.Context, g *membership) error {
+// firstMembers adds to a new group the users whose entries are there already, under the
+// names that they have after the moves. The others come with their own keys.
+func (r *round) firstMembers(ctx context.Context, g *membership, moves []move) error {
 	if !r.org.state.Active {
 		return nil
 	}
@@ -222,7 +222,11 @@ func (r *round) firstMembers(ctx context.Context, g *membership) error {
 		}
 	}
 	for chunk := range slices.Chunk(names, 1000) {
-		if err := r.standingUsers(ctx, chunk, func(m member) { g.add[m.dn.Key()] = m }); err != nil {
+		err := r.standingUsers(ctx, chunk, func(m member) {
+			m.dn = relocate(m.dn, moves)
+			g.add[m.dn.Key()] = m
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -258,7 +262,7 @@ func (r *round) standingUsers(ctx context.Context, names []orgsync.UserName, yie
 	}
 	for _, e := range entries {
 		if id, ok := byUUID[e.uuid]; ok && e.uuid != "" {
-			yield(member{id, relocate(e.DN, r.moves())})
+			yield(member{id, e.DN})
 		}
 	}
 	return nil

@@ -132,7 +132,7 @@ func (r *round) rebaseGroup(ctx context.Context, f found, moves []move) error {
 		if len(fresh) > 0 {
 			o.Changes = append(o.Changes, Change{AddValues, "member", fresh})
 		}
-		if err := r.server.send(ctx, o); err != nil {
+		if err := r.sendMembers(ctx, o); err != nil {
 			return err
 		}
 	}

@@ -313,12 +313,19 @@ func (p *planner) adjust(w Want) {
 			changes = append(changes, Change{Kind: ReplaceValues, Name: name, Values: values})
 		}
 	}
-	if len(changes) == 0 {
-		return
+	// The server may refuse to give access back; the rest is not lost for that.
+	alone := func(c Change) bool { return c.Name == "userAccountControl" }
+	if i := slices.IndexFunc(changes, alone); i >= 0 && len(changes) > 1 {
+		p.modify(w.ID, n, changes[i])
+		changes = slices.Delete(changes, i, i+1)
 	}
-	p.operations = append(p.operations, Operation{
-		Kind: Modify, ID: w.ID, DN: p.tree.dn(n), Changes: changes, stage: adjust,
-	})
+	if len(changes) > 0 {
+		p.modify(w.ID, n, changes...)
+	}
+}
+
+func (p *planner) modify(id EntryID, n *node, changes ...Change) {
+	p.operations = append(p.operations, Operation{Kind: Modify, ID: id, DN: p.tree.dn(n), Changes: slices.Clone(changes), stage: adjust})
 }
 
 func (n *node) anyChild() *node {

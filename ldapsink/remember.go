@@ -31,7 +31,7 @@ func (r *round) remember(ctx context.Context, answers bool) error {
 		case !isLinked(o.ID.Kind):
 		case o.Kind == Add:
 			added = append(added, o)
-		case o.Kind == Rename && o.ID.Kind == DepartmentEntry && r.org.users == Tree:
+		case o.Kind == Rename && o.ID.Kind == DepartmentEntry && r.isLate():
 			// Where it is now is remembered once the groups are right; see settled.
 		case o.Kind == Rename:
 			l := r.links[o.ID]
@@ -62,10 +62,13 @@ func (r *round) remember(ctx context.Context, answers bool) error {
 	return r.putLinks(ctx, read)
 }
 
-// settled are the new names of departments that moved in a tree, with the groups that their
+// isLate: a department that moved is not done with before the groups of its users are.
+func (r *round) isLate() bool { return r.org.users == Tree || r.org.nested }
+
+// settled are the new names of departments that moved together with the groups that their
 // users are in.
 func (r *round) settled() []Link {
-	if r.org.users != Tree {
+	if !r.isLate() {
 		return nil
 	}
 	var links []Link

@@ -2,6 +2,7 @@ package ldapsink
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -35,6 +36,8 @@ type round struct {
 	grouped  map[orgsync.OrgCode]bool // departments whose groups were looked for
 	appsRead map[EntryID]bool         // groups of applications that were looked for
 
+	taken map[string]bool // account names of Active Directory that others have
+
 	// What is to be, with what must be left out of it.
 	wants    []Want
 	warnings map[EntryID][]string
@@ -63,6 +66,7 @@ func (s *Sink) newRound(ctx context.Context, view orgsync.View, tenant orgsync.T
 		homes:       map[orgsync.OrgCode]orgsync.PlacedDepartment{},
 		grouped:     map[orgsync.OrgCode]bool{},
 		appsRead:    map[EntryID]bool{},
+		taken:       map[string]bool{},
 		links:       map[EntryID]Link{},
 		byUUID:      map[string]EntryID{},
 		have:        map[EntryID]Entry{},
@@ -76,6 +80,9 @@ func (s *Sink) newRound(ctx context.Context, view orgsync.View, tenant orgsync.T
 // did not answer, or that it cannot be said whose fault it is.
 func (r *round) run(ctx context.Context, keys []orgsync.Key) ([]orgsync.Result, error) {
 	if err := r.read(ctx, keys); err != nil {
+		return nil, err
+	}
+	if err := r.readAccounts(ctx); err != nil {
 		return nil, err
 	}
 	r.desire()
@@ -136,7 +143,7 @@ func (r *round) desire() {
 		if e, ok := r.have[EntryID{UserEntry, string(name)}]; ok {
 			present = &e
 		}
-		if w, warnings, ok := r.org.userWant(name, u, r.of, present); ok {
+		if w, warnings, ok := r.org.userWant(name, u, r.of, present, r.taken); ok {
 			r.want(w, warnings)
 		}
 	}
@@ -202,6 +209,7 @@ func (r *round) results(keys []orgsync.Key) []orgsync.Result {
 		}
 	}
 	results := resultsOf(keys)
+	along := r.failedAlong(keys)
 	for i, k := range keys {
 		result := &results[i]
 		result.Err = common
@@ -211,8 +219,40 @@ func (r *round) results(keys []orgsync.Key) []orgsync.Result {
 			}
 			result.Warnings = append(result.Warnings, r.warnings[id]...)
 		}
+		if result.Err == nil && k.Kind == orgsync.DepartmentKey {
+			result.Err = along
+		}
 	}
 	return results
+}
+
+// failedAlong is what went wrong with users who were taken along for a department's sake
+// and may go well another time. Nobody else owes them.
+func (r *round) failedAlong(keys []orgsync.Key) error {
+	asked := make(map[EntryID]bool, len(keys))
+	for _, k := range keys {
+		for _, id := range entriesOf(k) {
+			asked[id] = true
+		}
+	}
+	for _, id := range sortedIDs(r.failed) {
+		if id.Kind == UserEntry && !asked[id] && !errors.Is(r.failed[id], orgsync.ErrRejected) {
+			return r.failed[id]
+		}
+	}
+	return nil
+}
+
+// surprised lists the users for whom the directory was not as read. Those who were taken
+// along would not be found again.
+func (r *round) surprised() []orgsync.Key {
+	var keys []orgsync.Key
+	for id, err := range r.failed {
+		if id.Kind == UserEntry && isSurprise(err) {
+			keys = append(keys, orgsync.Key{Kind: orgsync.UserKey, ID: id.Name})
+		}
+	}
+	return keys
 }
 
 // entriesOf are the entries that stand for a key.

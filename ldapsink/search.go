@@ -36,6 +36,7 @@ func (f found) is(class string) bool { return f.Attributes.hasFold("objectClass"
 
 // each yields what is below the base, nothing if it is not there.
 func (s server) each(ctx context.Context, q Search, yield func(found) error) error {
+	q.IgnoreReferrals = s.profile.isAD() // a domain controller holds all of its domain, and names the other domains
 	err := s.directory.Search(ctx, q, func(e Found) error {
 		dn, err := s.profile.Folding.ParseDN(e.DN)
 		if err != nil {

@@ -238,11 +238,12 @@ func without(keys []orgsync.Key, results []orgsync.Result) []orgsync.Key {
 // result owed.
 func (s *Sink) try(ctx context.Context, view orgsync.View, tenant orgsync.Tenant, owed []orgsync.Key) ([]orgsync.Result, error) {
 	var settled []orgsync.Result
+	var along []orgsync.Key // users who were taken along, for whom it did not work
 	for attempt := 1; ; attempt++ {
 		r, err := s.newRound(ctx, view, tenant)
 		var results []orgsync.Result
 		if err == nil {
-			results, err = r.run(ctx, owed)
+			results, err = r.run(ctx, unique(append(owed, along...)))
 		}
 		last := attempt == attempts
 		if err != nil {
@@ -252,18 +253,30 @@ func (s *Sink) try(ctx context.Context, view orgsync.View, tenant orgsync.Tenant
 			s.directory.Reset()
 			continue
 		}
+		asked := keySet(owed)
 		owed = nil
 		for _, r := range results {
-			if !last && isSurprise(r.Err) {
+			switch {
+			case !asked[r.Key]:
+			case !last && isSurprise(r.Err):
 				owed = append(owed, r.Key)
-				continue
+			default:
+				settled = append(settled, r)
 			}
-			settled = append(settled, r)
 		}
+		along = r.surprised()
 		if len(owed) == 0 {
 			return settled, nil
 		}
 	}
+}
+
+func keySet(keys []orgsync.Key) map[orgsync.Key]bool {
+	set := make(map[orgsync.Key]bool, len(keys))
+	for _, k := range keys {
+		set[k] = true
+	}
+	return set
 }
 
 func unique(keys []orgsync.Key) []orgsync.Key {

@@ -2,6 +2,7 @@ package ldapsink_test
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/kitbridge/kitbridge/orgsync"
@@ -115,6 +116,26 @@ func (s *state) Members(_ context.Context, code orgsync.OrgCode, yield func(orgs
 	slices.Sort(names)
 	for _, name := range names {
 		if err := yield(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *state) AllDepartments(_ context.Context, yield func(orgsync.Department) error) error {
+	for _, code := range slices.Sorted(maps.Keys(s.departments)) {
+		if d := s.departments[code]; d.Live {
+			if err := yield(d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *state) AllUsers(_ context.Context, yield func(orgsync.User) error) error {
+	for _, name := range slices.Sorted(maps.Keys(s.users)) {
+		if err := yield(s.users[name]); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package ldapsink
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 
 	"github.com/go-ldap/ldap/v3"
@@ -32,6 +31,9 @@ func (r *round) write(ctx context.Context, operations []Operation, ms []*members
 				return err
 			}
 			if err := each(ctx, r.server.width, ms, r.join); err != nil {
+				return err
+			}
+			if err := r.regroup(ctx); err != nil {
 				return err
 			}
 		case prepare, place, adjust:
@@ -74,6 +76,9 @@ func (r *round) perform(ctx context.Context, o Operation) error {
 		return nil
 	}
 	err := r.server.send(ctx, o)
+	if r.leftDisabled(o, err) {
+		return nil
+	}
 	for err != nil && !errors.Is(err, orgsync.ErrUnavailable) {
 		lesser, name, ok := withoutRefused(o, err)
 		if !ok {
@@ -102,6 +107,19 @@ func (r *round) perform(ctx context.Context, o Operation) error {
 	}
 }
 
+// leftDisabled: Active Directory enables no account that has no password, and we give none.
+// That is no fault of the user's.
+func (r *round) leftDisabled(o Operation, err error) bool {
+	if o.stage != adjust || len(o.Changes) != 1 || o.Changes[0].Name != "userAccountControl" ||
+		!hasCode(err, ldap.LDAPResultUnwillingToPerform) && !hasCode(err, ldap.LDAPResultConstraintViolation) {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.warnings[o.ID] = append(r.warnings[o.ID], "account left disabled: the directory enables none without a password; set one there")
+	return true
+}
+
 // isBroken says whether the operation must be left undone: something failed before it. A
 // department that lost its name to a twin must not have the twin's group.
 func (r *round) isBroken(o Operation) bool {
@@ -112,90 +130,6 @@ func (r *round) isBroken(o Operation) bool {
 		r.broken[o.ID], r.failed[o.ID] = true, r.failed[department]
 	}
 	return r.broken[o.ID]
-}
-
-// leave takes members out of a group. A group that would be empty gets the placeholder; to
-// know before would mean to read all its members.
-func (r *round) leave(ctx context.Context, g *membership) error {
-	for chunk := range slices.Chunk(sortedMembers(g.remove), mostMembers) {
-		o := Operation{Kind: Modify, ID: g.id, DN: g.dn, Changes: []Change{{DeleteValues, "member", textsOf(chunk)}}}
-		err := r.server.send(ctx, o)
-		if hasCode(err, ldap.LDAPResultObjectClassViolation) && !g.hasNobody {
-			o.Changes = append(o.Changes, Change{AddValues, "member", []string{r.org.nobody().String()}})
-			err = r.server.send(ctx, o)
-			g.hasNobody = g.hasNobody || err == nil
-		}
-		if err := r.blame(ctx, err, chunk); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// join takes members into a group, as far as their entries came to stand.
-func (r *round) join(ctx context.Context, g *membership) error {
-	r.mu.Lock()
-	members := slices.DeleteFunc(sortedMembers(g.add), func(m member) bool { return r.failed[m.id] != nil })
-	err := r.failed[g.id]
-	r.mu.Unlock()
-	if err != nil {
-		return r.blame(ctx, err, members)
-	}
-	dn := r.org.groupOf(g.id)
-	for chunk := range slices.Chunk(members, mostMembers) {
-		o := Operation{Kind: Modify, ID: g.id, DN: dn, Changes: []Change{{AddValues, "member", textsOf(chunk)}}}
-		if former := g.former(chunk); len(former) > 0 {
-			o.Changes = append(o.Changes, Change{DeleteValues, "member", former})
-		}
-		if g.hasNobody {
-			o.Changes = append(o.Changes, Change{DeleteValues, "member", []string{r.org.nobody().String()}})
-		}
-		err := r.server.send(ctx, o)
-		if err := r.blame(ctx, err, chunk); err != nil {
-			return err
-		}
-		g.hasNobody = g.hasNobody && err != nil
-	}
-	return nil
-}
-
-// former are the names under which these members are in the group already.
-func (g *membership) former(members []member) []string {
-	var names []string
-	for _, m := range members {
-		for _, other := range g.swap {
-			if other.id == m.id {
-				names = append(names, other.dn.String())
-			}
-		}
-	}
-	return names
-}
-
-// blame notes an error about a group against the users it was about.
-func (r *round) blame(ctx context.Context, err error, members []member) error {
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil || errors.Is(err, orgsync.ErrUnavailable) {
-		return err
-	}
-	for _, m := range members {
-		r.fail(m.id, err)
-	}
-	return nil
-}
-
-func textsOf(members []member) []string {
-	texts := make([]string, len(members))
-	for i, m := range members {
-		texts[i] = m.dn.String()
-	}
-	return texts
-}
-
-func sortedMembers(ms map[string]member) []member {
-	return slices.SortedFunc(maps.Values(ms), func(a, b member) int { return compareIDs(a.id, b.id) })
 }
 
 // send writes one operation. An entry that is to go and is not there is gone.

@@ -1,0 +1,109 @@
+package ldapsink_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/go-ldap/ldap/v3"
+
+	"github.com/kitbridge/kitbridge/internal/peers"
+	"github.com/kitbridge/kitbridge/ldapsink"
+)
+
+// target is a kind of server, with what an outsider knows of it.
+type target struct {
+	name    string
+	start   func(testing.TB) *peers.Directory
+	dialect ldapsink.Dialect
+	// apart: disabled users stand apart. inPlace says of an entry that it is disabled.
+	apart   bool
+	inPlace func(entry map[string][]string) bool
+	userRDN string
+	group   string // object class
+	folding ldapsink.Folding
+	nobody  bool // a group has at least the placeholder
+	late    bool // groups follow moved entries after the answer
+	steps   int  // of a history
+	locked  bool // all accounts stay disabled
+	ascii   bool // names of users are ASCII (389DS's plug-in 7-bit check)
+}
+
+func targets() []target {
+	return []target{
+		{
+			name: "OpenLDAP", steps: 60, dialect: ldapsink.OpenLDAP, apart: true, userRDN: "uid", group: "groupOfNames", nobody: true,
+			start: func(t testing.TB) *peers.Directory { return peers.Slapd(t, peers.SlapdOptions{NoSync: true}) },
+		},
+		{
+			name: "OpenLDAP with overlays", late: true, steps: 60, dialect: ldapsink.OpenLDAP, apart: true, userRDN: "uid", group: "groupOfNames", nobody: true,
+			start: func(t testing.TB) *peers.Directory {
+				return peers.Slapd(t, peers.SlapdOptions{NoSync: true, RefInt: true, MemberOf: true})
+			},
+		},
+		{
+			name: "389DS", steps: 60, dialect: ldapsink.DirectoryServer389, userRDN: "uid", group: "groupOfNames", folding: ldapsink.FoldCase, ascii: true,
+			start: func(t testing.TB) *peers.Directory { return peers.DS389(t, peers.DS389Options{NoSync: true}) },
+			inPlace: func(e map[string][]string) bool {
+				return len(e["nsAccountLock"]) == 1 && e["nsAccountLock"][0] == "true"
+			},
+		},
+		{
+			name: "Samba", steps: 20, dialect: ldapsink.ActiveDirectory, locked: true, userRDN: "cn", group: "group", folding: ldapsink.FoldCase,
+			start: func(t testing.TB) *peers.Directory { return peers.Samba(t) },
+			inPlace: func(e map[string][]string) bool {
+				return len(e["userAccountControl"]) == 1 && isOff(e["userAccountControl"][0])
+			},
+		},
+	}
+}
+
+func isOff(control string) bool {
+	var bits int
+	_, err := fmt.Sscan(control, &bits)
+	return err == nil && bits&2 != 0
+}
+
+// secure is the address and the TLS settings that a client of the server uses.
+func secure(tb testing.TB, dir *peers.Directory) (string, *tls.Config) {
+	tb.Helper()
+	if dir.CAFile() == "" {
+		return dir.URL(), nil
+	}
+	pem, err := os.ReadFile(dir.CAFile())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	return dir.TLSURL(), &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+}
+
+// newTargetFixture is a sink on a server of that kind.
+func newTargetFixture(t testing.TB, kind target, change ...func(*ldapsink.Config)) *fixture {
+	t.Helper()
+	f := emptyFixture(t, kind.start(t))
+	f.sink = f.open(change...)
+	return f
+}
+
+// dial connects as the administrator.
+func dial(tb testing.TB, dir *peers.Directory) *ldap.Conn {
+	tb.Helper()
+	address, config := secure(tb, dir)
+	var options []ldap.DialOpt
+	if config != nil {
+		options = append(options, ldap.DialWithTLSConfig(config))
+	}
+	conn, err := ldap.DialURL(address, options...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = conn.Close() })
+	if err := conn.Bind(peers.AdminDN, peers.AdminPassword); err != nil {
+		tb.Fatal(err)
+	}
+	return conn
+}
