@@ -111,7 +111,7 @@ func (c *ackCrowd) others() []int {
 	for n := range who {
 		who[n] = (c.pushes*ackUsers + n) % ackPopulation
 		if c.random {
-			who[n] = int(scattered(who[n]+c.pushes<<32) % ackPopulation) //nolint:gosec // below the population
+			who[n] = int(scattered(who[n]+c.pushes<<32) % ackPopulation)
 		}
 	}
 	return who
@@ -119,7 +119,7 @@ func (c *ackCrowd) others() []int {
 
 // scattered is a number in no order (splitmix64).
 func scattered(n int) uint64 {
-	x := uint64(n) + 0x9e3779b97f4a7c15 //nolint:gosec // any number will do
+	x := uint64(n) + 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
@@ -130,7 +130,7 @@ func departmentNumber(n int) string { return fmt.Sprintf("d%03d", n) }
 // departmentOf is where a person belongs.
 func departmentOf(person int) string {
 	return departmentNumber(int(scattered(person) % ackDepartments))
-} //nolint:gosec // below their number
+}
 
 // authSync names these people, every one with something new.
 func (c *ackCrowd) authSync(b *testing.B, who []int) (name string, body []byte) {

@@ -37,10 +37,13 @@ var errClosed = errors.New("the database is closed")
 type writer struct {
 	db    *sql.DB
 	token chan struct{} // holds one token; who has it owns the rest
-	over  chan struct{} // closed when the writer is
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
-	soft  bool // the connection is set not to wait for the disk
+	// yields holds one token too. A soft transaction takes it first, so that of those that
+	// nobody waits for at most one stands before one that the marketplace waits for.
+	yields chan struct{}
+	over   chan struct{} // closed when the writer is
+	conn   *sql.Conn
+	stmts  map[string]*sql.Stmt
+	soft   bool // the connection is set not to wait for the disk
 }
 
 func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
@@ -48,8 +51,9 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	w := &writer{db: db, token: make(chan struct{}, 1), over: make(chan struct{}), conn: c, stmts: map[string]*sql.Stmt{}}
+	w := &writer{db: db, token: make(chan struct{}, 1), yields: make(chan struct{}, 1), over: make(chan struct{}), conn: c, stmts: map[string]*sql.Stmt{}}
 	w.token <- struct{}{}
+	w.yields <- struct{}{}
 	return w, nil
 }
 
@@ -83,14 +87,11 @@ func (w *writer) inTx(ctx context.Context, d durability, fn func(ctx context.Con
 }
 
 func (w *writer) try(ctx context.Context, d durability, fn func(ctx context.Context, c conn) error) (err error) {
-	select {
-	case <-w.token:
-	case <-w.over:
-		return errClosed
-	case <-ctx.Done():
-		return ctx.Err()
+	leave, err := w.enter(ctx, d)
+	if err != nil {
+		return err
 	}
-	defer func() { w.token <- struct{}{} }()
+	defer leave()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -119,6 +120,36 @@ func (w *writer) try(ctx context.Context, d durability, fn func(ctx context.Cont
 	}
 	committed = true
 	return nil
+}
+
+// enter waits until the connection is the caller's.
+func (w *writer) enter(ctx context.Context, d durability) (leave func(), err error) {
+	yield := func() {}
+	if d == soft {
+		if err := w.take(ctx, w.yields); err != nil {
+			return nil, err
+		}
+		yield = func() { w.yields <- struct{}{} }
+	}
+	if err := w.take(ctx, w.token); err != nil {
+		yield()
+		return nil, err
+	}
+	return func() {
+		w.token <- struct{}{} // who waits for it has it now, before the next soft one asks
+		yield()
+	}, nil
+}
+
+func (w *writer) take(ctx context.Context, token chan struct{}) error {
+	select {
+	case <-token:
+		return nil
+	case <-w.over:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (w *writer) setDurability(ctx context.Context, d durability) error {

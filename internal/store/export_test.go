@@ -53,3 +53,11 @@ func (s *Store) UnrollAll(ctx context.Context) error {
 		}
 	})
 }
+
+// InTx runs a transaction that does nothing but call fn.
+func (s *Store) InTx(ctx context.Context, isDurable bool, fn func()) error {
+	return s.writer.inTx(ctx, durability(isDurable), func(context.Context, conn) error {
+		fn()
+		return nil
+	})
+}
