@@ -19,7 +19,8 @@
 // directory and tables then hold; scene_sync_test.go compares. The other files are
 // scenarios. Some repeat what they do to the bridge as often as an environment
 // variable says: KITBRIDGE_CRASHES (TestCrash), KITBRIDGE_BLACKOUTS (TestPowerLoss),
-// KITBRIDGE_REPLICA_KILLS (TestReplicas).
+// KITBRIDGE_REPLICA_KILLS (TestReplicas), KITBRIDGE_SERVER_CRASHES
+// (TestServersCrash).
 //
 // The files that begin with history hold random ones: history_random_test.go makes
 // up what a marketplace might say, history_model_test.go says by the rules alone
