@@ -20,6 +20,9 @@ func (w *work) departments() error {
 	if err != nil {
 		return err
 	}
+	if err := w.denyBefore(i); err != nil {
+		return err
+	}
 	w.complete = complete
 	raised := m.Kind == AllOrgSync && complete && raise(&i.Listed, w.version)
 	emptied := raised && len(m.Departments) == 0
@@ -89,10 +92,34 @@ func (w *work) deny(codes []OrgCode) error {
 	if err != nil {
 		return err
 	}
-	w.denied = make(map[OrgCode]bool, len(codes))
+	w.denied = make(map[OrgCode]Version, len(codes))
 	for _, code := range codes {
-		w.denied[code] = w.version > have[code].Denied
-		w.count(w.denied[code])
+		news := w.version > have[code].Denied
+		if news {
+			w.denied[code] = w.version
+		}
+		w.count(news)
+	}
+	return nil
+}
+
+// denyBefore notes the held removals of a department that is now asserted anew. They
+// destroy nothing any more, and what other instances said before them must not reappear
+// when this one takes its word back.
+func (w *work) denyBefore(i Instance) error {
+	if w.message.Kind != SingleOrgSync || w.removes() || !i.IsBound() {
+		return nil
+	}
+	w.reasserts = true
+	all, err := w.tx.Deferred()
+	if err != nil {
+		return err
+	}
+	w.denied = make(map[OrgCode]Version)
+	for _, d := range all {
+		if code := d.Header.Department; w.supersedes(d) && d.Header.Version.Rank() == RankRemove {
+			w.denied[code] = max(w.denied[code], d.Header.Version)
+		}
 	}
 	return nil
 }
@@ -160,9 +187,7 @@ func (w *work) reprojectDepartments(instances []Instance, codes []OrgCode, mark 
 		was, known := rows[code]
 		is := was
 		is.Code = code
-		if w.denied[code] {
-			is.Denied = w.version
-		}
+		is.Denied = max(is.Denied, w.denied[code])
 		is = ProjectDepartment(is, instances, assertions[code])
 		if w.markAll && known {
 			p.rows[code] = is

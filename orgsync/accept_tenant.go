@@ -20,7 +20,7 @@ func (w *work) tenant() error {
 	news := is.apply(m.Enterprise, m.Flag, w.version)
 	after := ProjectTenant(m.Tenant, withInstance(instances, is))
 	// A person said yes to what an end destroys: the end itself is known already.
-	spared := w.approved && m.Realm == Production && m.Flag == FlagRemove && was.Ended == w.version
+	spared := w.approved && m.Realm == Production && m.Flag == FlagRemove && was.Ended >= w.version && !was.IsBound()
 	held, err := w.holdsHost(before, was, instances)
 	switch {
 	case err != nil:

@@ -148,13 +148,15 @@ type work struct {
 
 	markAll bool // every department is looked at by the sinks
 
-	denied map[OrgCode]bool // departments that this message removes
+	denied map[OrgCode]Version // when departments were removed that this message removes, or asserts since
 
 	policy   Policy
 	received time.Time
 	approved bool // a person said yes: neither guard nor host holds it
 	complete bool // a full list that says something by its silence
-	lost     int  // departments that the message destroys, or takes the place of
+	// reasserts: a singleOrgSync that shows, as its instance is bound.
+	reasserts bool
+	lost      int // departments that the message destroys, or takes the place of
 }
 
 func (a *Acceptor) newWork(tx Tx, m Message, v Version, id JournalID, received time.Time) *work {

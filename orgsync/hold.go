@@ -134,7 +134,7 @@ func (w *work) supersede() error {
 		return err
 	}
 	for _, d := range all {
-		if d.Rejected || d.Wait == WaitFuture || !w.replaces(d.Header) {
+		if !w.supersedes(d) {
 			continue
 		}
 		w.tallyOf(d.Journal).move(d.Wait.verdict(), Stale, d.Header.Changes)
@@ -145,19 +145,25 @@ func (w *work) supersede() error {
 	return nil
 }
 
-// replaces says whether this message is newer than an older one about the same thing.
-func (w *work) replaces(older Header) bool {
-	m := w.message
-	if w.version <= older.Version || m.Instance != older.Instance {
+// supersedes says whether this message makes an older one that is held superfluous: what
+// that one says is said anew, and the sinks are owed nothing for it any more.
+func (w *work) supersedes(d Deferred) bool {
+	m, older := w.message, d.Header
+	if d.Rejected || d.Wait == WaitFuture || w.version <= older.Version || m.Instance != older.Instance {
 		return false
 	}
 	switch {
 	case m.Kind == AllOrgSync && w.complete:
 		return older.Kind == AllOrgSync // a removal counts for other instances too
 	case m.Kind == SingleOrgSync:
-		return older.Kind == SingleOrgSync && older.Department == m.Departments[0].Code
+		return older.Kind == SingleOrgSync && older.Department == m.Departments[0].Code &&
+			(older.Version.Rank() != RankRemove || w.removes() || w.reasserts)
+	case m.Kind != TenantSync || older.Kind != TenantSync:
+		return false
+	case d.Wait == WaitGuard: // of an end, what the sinks are to lose; only a return spares it
+		return m.Flag == FlagAdd
 	default:
-		return m.Kind == TenantSync && older.Kind == TenantSync && (m.Enterprise.Domain != nil || m.Flag == FlagRemove)
+		return m.Enterprise.Domain != nil || m.Flag == FlagRemove
 	}
 }
 

@@ -459,3 +459,96 @@ func TestReturnOfATenant(t *testing.T) {
 		}
 	}
 }
+
+// heldDesk is a desk whose guard holds whatever destroys, with two bound instances and a
+// sink that has everything so far.
+func heldDesk(t *testing.T, messages ...orgsync.Message) *desk {
+	t.Helper()
+	d := newDesk(t)
+	d.acceptor = orgsync.NewAcceptor(d.store, orgsync.Policy{}, nil)
+	if err := d.store.OpenSinks(context.Background(), []string{"s"}); err != nil {
+		t.Fatal(err)
+	}
+	d.say(tenant(add, 0), ofOther(tenant(add, 0)))
+	d.say(messages...)
+	d.settle("s")
+	return d
+}
+
+// ofOther is the same said of another instance.
+func ofOther(m orgsync.Message) orgsync.Message { m.Instance = "i2"; return m }
+
+// TestHeldRemovalAndNewAssertion: a department that is asserted anew while its removal is
+// held stays, and what another instance said before the removal is gone all the same.
+func TestHeldRemovalAndNewAssertion(t *testing.T) {
+	t.Parallel()
+	d := heldDesk(t, ofOther(list(1, "A", "B")))
+	if got := d.receipt(department(remove, 2, "A", "")).Tally; got[orgsync.Held] != 1 {
+		t.Fatalf("the removal is %v, want it held", got)
+	}
+	d.say(department(add, 3, "A", ""))
+	if got, want := d.tally(), (orgsync.Tally{5, 1, 0, 0, 0}); got != want {
+		t.Errorf("verdicts %v, want %v", got, want)
+	}
+	live := func() (codes []orgsync.OrgCode) {
+		all, err := d.store.View(tenantID).Departments(context.Background(), []orgsync.OrgCode{"A", "B", "C"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, code := range []orgsync.OrgCode{"A", "B", "C"} {
+			if all[code].Live {
+				codes = append(codes, code)
+			}
+		}
+		return codes
+	}
+	if diff := gocmp.Diff([]orgsync.OrgCode{"A", "B"}, live()); diff != "" {
+		t.Errorf("after the assertion (-want +got)\n%s", diff)
+	}
+	r := d.receipt(list(4, "C")) // takes the assertion back
+	if r.Tally[orgsync.Held] != 1 {
+		t.Fatalf("the list is %v, want it held", r.Tally)
+	}
+	if _, err := d.acceptor.Approve(context.Background(), scope(), r.ID); err != nil {
+		t.Fatal(err)
+	}
+	if diff := gocmp.Diff([]orgsync.OrgCode{"B", "C"}, live()); diff != "" {
+		t.Errorf("after the list (-want +got)\n%s", diff)
+	}
+}
+
+// TestHeldEndStaysHeld: what the end of one instance takes from the sinks waits for a
+// person's yes, also when the instance is changed or ended once more. Only its return
+// spares it.
+func TestHeldEndStaysHeld(t *testing.T) {
+	t.Parallel()
+	changed := tenant(modify, 3)
+	changed.Enterprise.Domain = text("https://a.example.com")
+	gone := orgsync.Key{Kind: orgsync.DepartmentKey, ID: "B"}
+	for _, c := range []struct {
+		name string
+		then orgsync.Message
+		held int64
+	}{
+		{"changed", changed, 1},
+		{"ended again", tenant(remove, 3), 1},
+		{"returned", tenant(add, 3), 0},
+	} {
+		d := heldDesk(t, list(1, "A", "B"), ofOther(list(1, "A")))
+		end := d.receipt(tenant(remove, 2))
+		d.say(c.then)
+		if owed := d.settle("s"); slices.Contains(owed, gone) || d.tally()[orgsync.Held] != c.held {
+			t.Errorf("%s: the sink is owed %v, verdicts %v; want %d held", c.name, owed, d.tally(), c.held)
+		}
+		_, err := d.acceptor.Approve(context.Background(), scope(), end.ID)
+		if c.held == 0 {
+			if !errors.Is(err, orgsync.ErrNotFound) {
+				t.Errorf("%s: Approve = %v, want that nothing waits", c.name, err)
+			}
+			continue
+		}
+		if owed := d.settle("s"); err != nil || !slices.Contains(owed, gone) || d.tally()[orgsync.Held] != 0 {
+			t.Errorf("%s: after the yes (%v) the sink is owed %v, verdicts %v", c.name, err, owed, d.tally())
+		}
+	}
+}

@@ -313,11 +313,11 @@ func codes() []orgsync.OrgCode  { return []orgsync.OrgCode{"A", "B", "C", "D"} }
 
 // accept runs the messages through an acceptor over a fresh store, checks that the
 // verdicts add up after each, and returns what the sinks would see.
-func accept(t rapid.TB, messages []said) (world, string) {
+func accept(t rapid.TB, guard orgsync.Guard, messages []said) (world, string) {
 	t.Helper()
 	ctx := context.Background()
 	store := orgsynctest.NewMemory()
-	a := orgsync.NewAcceptor(store, orgsync.Policy{Guard: orgsync.DefaultGuard()}, nil)
+	a := orgsync.NewAcceptor(store, orgsync.Policy{Guard: guard}, nil)
 	var sent int64
 	for n, m := range messages {
 		body := []byte(fmt.Sprint(n, m))
@@ -490,7 +490,7 @@ func TestOrderLeavesNoTrace(t *testing.T) {
 		want := replay(history)
 		first := ""
 		permute(history, func(order []said) {
-			got, dump := accept(t, order)
+			got, dump := accept(t, orgsync.DefaultGuard(), order)
 			if diff := gocmp.Diff(want, got); diff != "" {
 				t.Fatalf("history %v\n(-want +got)\n%s", strings.ReplaceAll(fmt.Sprint(order), " allOrg", "\n allOrg"), diff)
 			}
@@ -505,11 +505,25 @@ func TestOrderLeavesNoTrace(t *testing.T) {
 	t.Run("long, shuffled, repeated", rapid.MakeCheck(func(t *rapid.T) {
 		history := rapid.SliceOfN(rapid.Custom(drawMessage), 10, 60).Draw(t, "history")
 		shuffled := rapid.Permutation(append(slices.Clone(history), history[:len(history)/3]...)).Draw(t, "order")
-		got, _ := accept(t, shuffled)
+		got, _ := accept(t, orgsync.DefaultGuard(), shuffled)
 		if diff := gocmp.Diff(replay(history), got); diff != "" {
 			t.Fatalf("history %v\n(-want +got)\n%s", shuffled, diff)
 		}
 	}))
+}
+
+// TestHoldingLeavesNoTrace: a guard that holds whatever destroys, and a person who says
+// yes to all of it in the end, leave what the definition says, too.
+func TestHoldingLeavesNoTrace(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		history := rapid.SliceOfN(rapid.Custom(drawMessage), 2, 12).Draw(t, "history")
+		order := rapid.Permutation(history).Draw(t, "order")
+		got, _ := accept(t, orgsync.Guard{}, order)
+		if diff := gocmp.Diff(replay(history), got); diff != "" {
+			t.Fatalf("history %v\n(-want +got)\n%s", order, diff)
+		}
+	})
 }
 
 func permute(items []said, visit func([]said)) {
