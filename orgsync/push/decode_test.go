@@ -469,6 +469,8 @@ func TestHostileBodies(t *testing.T) {
 	}
 }
 
+func sameAttributes(a, b orgsync.Attributes) bool { return a == b }
+
 func FuzzDecode(f *testing.F) {
 	for _, v := range vectors(f) {
 		f.Add(uint8(v.kind(f)), []byte(v.Body))
@@ -485,6 +487,22 @@ func FuzzDecode(f *testing.F) {
 		}
 		if m.Tenant == "" || m.Kind != kind || m.At.IsZero() || m.Stamp.IsZero() {
 			t.Fatalf("Decode(%q) = %+v", body, m)
+		}
+		// What waits for its time or a person's yes is kept as text, and must mean the same.
+		text, err := orgsync.EncodeMessage(m)
+		if err != nil {
+			t.Fatalf("EncodeMessage(%+v) = %v", m, err)
+		}
+		kept, err := orgsync.DecodeMessage(text)
+		if diff := cmp.Diff(m, kept, cmp.Comparer(sameAttributes)); err != nil || diff != "" {
+			t.Fatalf("kept and read again (%v) the message is another (-want +got):\n%s", err, diff)
+		}
+		if isRemoval := m.Flag == orgsync.FlagRemove || m.Flag == orgsync.FlagRevoke; isRemoval && kind == orgsync.AuthSync {
+			for _, u := range m.Users {
+				if u.Attributes != (orgsync.Attributes{}) {
+					t.Fatalf("a removal says %+v", u)
+				}
+			}
 		}
 		again, err := push.Decode(kind, redacted, signedAt())
 		if again.Tenant != m.Tenant || again.Changes() != m.Changes() || err != nil && kind != orgsync.ApplicationSync {

@@ -3,6 +3,7 @@ package push_test
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -201,6 +202,9 @@ func FuzzVerify(f *testing.F) {
 		f.Add([]byte(v.Body), v.Signatures[push.CandidateSorted], v.Timestamp, v.Nonce)
 	}
 	f.Add([]byte(`{"a":{"b":[{"\u0061":"\ud800"}]}}`), "00", testTime, "n")
+	f.Add([]byte(`{"flag":0,"tenantId":"t"}`), "00", " ", "n")
+	f.Add([]byte(`{"flag":0,"tenantId":"t"}`), "00", `"a":null,`, "n")
+	f.Add([]byte(`{"flag":0,"tenantId":"t"}`), "00", `"flag":1,`, "n")
 	f.Fuzz(func(t *testing.T, body []byte, signature, timestamp, nonce string) {
 		// Nobody without the key can sign, and with it every body verifies raw.
 		v := push.Verifier{Keys: []string{"a key that no corpus knows"}}
@@ -211,6 +215,19 @@ func FuzzVerify(f *testing.F) {
 		got, err := push.Verifier{Keys: []string{testKey}}.Verify(h, body, testNow())
 		if err != nil || got.Candidate != push.CandidateRaw {
 			t.Fatalf("Verify = %+v, %v", got, err)
+		}
+		// Another body under that signature is refused, or it says the same.
+		at := len(nonce) % (len(body) + 1)
+		other := slices.Concat(body[:at], []byte(timestamp), body[at:])
+		if _, err := (push.Verifier{Keys: []string{testKey}}).Verify(h, other, testNow()); err != nil {
+			return
+		}
+		for kind := orgsync.TenantSync; kind <= orgsync.AllOrgSync; kind++ {
+			want, wantErr := push.Decode(kind, body, testNow())
+			m, err := push.Decode(kind, other, testNow())
+			if diff := cmp.Diff(want, m, cmp.Comparer(sameAttributes)); diff != "" || (wantErr == nil) != (err == nil) {
+				t.Fatalf("%q verifies under the signature of %q and says something else (-want +got):\n%s", other, body, diff)
+			}
 		}
 	})
 }

@@ -104,7 +104,8 @@ func readTime(s string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	t, err := time.ParseInLocation(layout, s, time.FixedZone("UTC+8", hours*60*60))
-	return t.UTC(), err == nil
+	// The first hours of the year 0 lie before it in UTC, where no text form has them.
+	return t.UTC(), err == nil && t.UTC().Year() >= 0
 }
 
 // clean drops control characters from text that is not a key. No sink could hold them,
