@@ -1,6 +1,9 @@
 package ldapsink
 
-import "context"
+import (
+	"context"
+	"iter"
+)
 
 // Reach implements [orgsync.Reachable]: the directory answers, lets us in and has the base.
 func (s *Sink) Reach(ctx context.Context) error {
@@ -22,4 +25,24 @@ func (s server) checkBase(ctx context.Context) error {
 		return &baseError{s.base}
 	}
 	return err
+}
+
+// Check examines the directory, for a person who sets it up: it yields each thing that was
+// looked at, with nil or what is wrong and what to do. It writes nothing; whether the account
+// may write shows with the first entry.
+func (s *Sink) Check(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		profile, err := s.Profile(ctx)
+		if !yield("reach, TLS and bind", err) || err != nil {
+			return
+		}
+		at, err := s.at(profile)
+		if err == nil {
+			err = at.checkBase(ctx)
+		}
+		if !yield("base_dn", err) || err != nil {
+			return
+		}
+		yield("rights to write: not tried, they show with the first entry", nil)
+	}
 }

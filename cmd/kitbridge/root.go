@@ -70,6 +70,7 @@ func newRootCommand(p process) *cobra.Command {
 		&cobra.Group{ID: operating, Title: "Operating a bridge:"},
 	)
 	root.AddCommand(
+		newCheckCommand(p),
 		newDeadCommand(p),
 		newDemoCommand(p),
 		newExplainCommand(p),

@@ -30,26 +30,13 @@ func openSinks(ctx context.Context, cfg Config, s *store.Store, log *slog.Logger
 	var closers []func() error
 	var faults []error
 	for _, c := range cfg.Sinks {
-		switch c.Type {
-		case sinkSQL:
-			opened, err := sqlsink.New(sqlsink.Config{
-				Name: c.Name, URL: c.URL[0].Reveal(), Prefix: c.Prefix, Verify: c.Schema == "verify",
-				Tenants: c.Tenants, PurgeAfter: c.PurgeAfter, Owner: owner, Now: time.Now, Logger: log,
-			})
-			faults = append(faults, err)
-			if err == nil {
-				sinks, closers = append(sinks, opened), append(closers, opened.Close)
-			}
-		default:
-			opened, err := openDirectory(c, s.Links(c.Name), log)
-			if err == nil {
-				err = stillBelow(ctx, s, c)
-			}
-			faults = append(faults, err)
-			if err == nil {
-				sinks = append(sinks, opened)
-				closers = append(closers, func() error { opened.Close(); return nil })
-			}
+		opened, closeOne, err := openSink(c, owner, s.Links(c.Name), log)
+		if err == nil && c.Type != sinkSQL {
+			err = stillBelow(ctx, s, c)
+		}
+		faults = append(faults, err)
+		if err == nil {
+			sinks, closers = append(sinks, opened), append(closers, closeOne)
 		}
 	}
 	closeAll = func() error {
@@ -63,6 +50,25 @@ func openSinks(ctx context.Context, cfg Config, s *store.Store, log *slog.Logger
 		return nil, nil, errors.Join(err, closeAll())
 	}
 	return sinks, closeAll, nil
+}
+
+// openSink makes one sink for the bridge of that id.
+func openSink(c Sink, owner string, links ldapsink.Links, log *slog.Logger) (orgsync.Sink, func() error, error) {
+	if c.Type != sinkSQL {
+		opened, err := openDirectory(c, links, log)
+		if err != nil {
+			return nil, nil, err
+		}
+		return opened, func() error { opened.Close(); return nil }, nil
+	}
+	opened, err := sqlsink.New(sqlsink.Config{
+		Name: c.Name, URL: c.URL[0].Reveal(), Prefix: c.Prefix, Verify: c.Schema == "verify",
+		Tenants: c.Tenants, PurgeAfter: c.PurgeAfter, Owner: owner, Now: time.Now, Logger: log,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return opened, opened.Close, nil
 }
 
 // stillBelow refuses a base_dn that was changed: the entries below the old one would stay

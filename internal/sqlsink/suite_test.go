@@ -258,6 +258,8 @@ func suite(t *testing.T, open func(*testing.T) product) {
 		{"tenants of others", testTenants},
 		{"purge", testPurge},
 		{"reach", testReach},
+		{"check", testCheck},
+		{"check finds what is refused", testCheckReadOnly},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
 	}

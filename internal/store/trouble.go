@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -52,4 +53,21 @@ func (s *Store) Troubles(ctx context.Context, before time.Time) ([]Trouble, erro
 		return nil, fmt.Errorf("count keys that fail: %w", err)
 	}
 	return list, nil
+}
+
+// errTried ends a transaction that must leave no trace.
+var errTried = errors.New("tried")
+
+// TryWrite says whether the database takes writes, and takes its own back.
+func (s *Store) TryWrite(ctx context.Context) error {
+	err := s.writer.inTx(ctx, soft, func(ctx context.Context, c conn) error {
+		if _, err := one(collect(ctx, c, scanNumber, nextLease)); err != nil {
+			return err
+		}
+		return errTried
+	})
+	if errors.Is(err, errTried) {
+		return nil
+	}
+	return fmt.Errorf("try to write: %w", err)
 }

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/kitbridge/kitbridge/internal/store"
+	"github.com/kitbridge/kitbridge/sso"
+)
+
+// keys looks at what the marketplace and we share. That there is no access key at all is a
+// warning of the configuration.
+func (d *doctor) keys(cfg Config) {
+	const area = "keys"
+	keys, err := readPrivateKeys(cfg.Marketplace.PrivateKeyFiles)
+	for _, fault := range faultsOf(err) {
+		if err != nil {
+			d.say(area, "application credential", fault)
+		}
+	}
+	switch {
+	case err != nil:
+	case len(keys) == 0:
+		d.warn(area, "application credential", "marketplace.private_key_files is empty, so every applicationSync is answered with 000101 and nobody can sign in; make a key with kitbridge init")
+	default:
+		d.say(area, "application credential", weakKey(keys))
+	}
+}
+
+func weakKey(keys []*rsa.PrivateKey) error {
+	for n, k := range keys {
+		if k.N.BitLen() < 2048 {
+			return fmt.Errorf("key %d of marketplace.private_key_files has %d bits; make one of at least 2048 (kitbridge init makes 3072) and register its public half", n+1, k.N.BitLen())
+		}
+	}
+	return nil
+}
+
+// addresses judges where people and the marketplace are to come, and the operator's page.
+func (d *doctor) addresses(ctx context.Context, cfg Config) {
+	const area = "addresses"
+	u, err := url.Parse(cfg.PublicURL)
+	switch {
+	case err != nil:
+		d.say(area, "public_url", errors.New("cannot be read; write https://app.example.com"))
+	case isLoopback(u.Hostname()):
+		d.warn(area, "public_url", "is an address of this machine, so neither the marketplace nor a browser elsewhere comes in; use the name that people open")
+	case net.ParseIP(u.Hostname()) != nil:
+		d.warn(area, "public_url", "is a number; the marketplace and auth centres want a name with a certificate")
+	default:
+		d.say(area, "public_url", resolves(ctx, u.Hostname()))
+	}
+	if !isLoopbackListen(cfg.Admin.Listen) {
+		d.warn(area, "admin.listen", "answers beyond this machine: /metrics, /healthz and /readyz are open to whoever reaches it; listen on 127.0.0.1, or let a firewall close it")
+	}
+	d.serving(ctx, cfg)
+}
+
+func resolves(ctx context.Context, host string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if _, err := net.DefaultResolver.LookupHost(ctx, host); err != nil {
+		return fmt.Errorf("its host has no address here (%w); correct public_url, or enter the name in the DNS", err)
+	}
+	return nil
+}
+
+// serving says whether a bridge answers on the admin listener.
+func (d *doctor) serving(ctx context.Context, cfg Config) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	host, port, err := net.SplitHostPort(cfg.Admin.Listen)
+	if err != nil || port == "0" {
+		return
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
+	if err != nil {
+		return
+	}
+	const area, what = "addresses", "serve"
+	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+	if err != nil {
+		d.warn(area, what, "no kitbridge answers at "+cfg.Admin.Listen+"; that is as it should be while none runs")
+		return
+	}
+	_ = answer.Body.Close() // only its status counts
+	if answer.StatusCode != http.StatusOK {
+		d.say(area, what, fmt.Errorf("what answers at %s is not ready (%d); its log says why", cfg.Admin.Listen, answer.StatusCode))
+		return
+	}
+	d.say(area, what, nil)
+}
+
+// clockTolerance is how far two clocks may be apart without anybody noticing.
+const clockTolerance = 10 * time.Second
+
+// authCentres asks the auth centre of each bound tenant for a sign of life.
+func (d *doctor) authCentres(ctx context.Context, cfg Config, s *store.Store) {
+	const area = "auth centre"
+	settings := ssoSettings(cfg.SSO)
+	err := everyItem(ctx, s.ListTenants, "", func(t store.TenantItem) error {
+		if !t.Active {
+			return nil
+		}
+		what := "of tenant " + string(t.ID)
+		clock, err := settings.ReachAuthCentre(ctx, t.Domain)
+		switch {
+		case errors.Is(err, sso.ErrInsecureDomain):
+			d.say(area, what, errors.New("domainName is no https:// address that may be called, so nobody of the tenant can sign in; the buyer corrects it, or sso.auth_centres.private_networks allows a network of yours"))
+		case err != nil:
+			d.say(area, what, fmt.Errorf("does not answer (%w); look at the name, the network and the certificate from this machine", err))
+		default:
+			d.say(area, what, nil)
+			if !clock.IsZero() {
+				d.clock("against the auth centre "+what, time.Since(clock), cfg.Marketplace.ClockSkew)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		d.say(area, "list", err)
+	}
+}
+
+// clock judges how far ours is ahead of another clock.
+func (d *doctor) clock(against string, ahead, skew time.Duration) {
+	text := fmt.Sprintf("ours is %s ahead; let this machine follow NTP", ahead.Round(time.Second))
+	if ahead < 0 {
+		text = fmt.Sprintf("ours is %s behind; let this machine follow NTP", -ahead.Round(time.Second))
+	}
+	switch {
+	case ahead.Abs() >= skew:
+		d.say("clock", against, errors.New(text+": signatures are refused from "+skew.String()+" on"))
+	case ahead.Abs() > clockTolerance:
+		d.warn("clock", against, text)
+	default:
+		d.say("clock", against, nil)
+	}
+}
+
+// pushClock compares when the newest messages were signed with when they came. The middle
+// one counts: one that was repeated or late says nothing about clocks.
+func (d *doctor) pushClock(ctx context.Context, cfg Config, s *store.Store) {
+	const newest, few = 50, 3
+	l, err := s.ListJournal(ctx, store.Page{Limit: newest})
+	if err != nil {
+		d.say("clock", "against the marketplace's messages", err)
+		return
+	}
+	var ahead []time.Duration
+	for _, i := range l.Items {
+		if !i.Signed.IsZero() && !i.Received.IsZero() {
+			ahead = append(ahead, i.Received.Sub(i.Signed))
+		}
+	}
+	if len(ahead) < few {
+		return
+	}
+	slices.Sort(ahead)
+	d.clock("against the marketplace's messages", ahead[len(ahead)/2], cfg.Marketplace.ClockSkew)
+}

@@ -1,0 +1,35 @@
+package sso
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// ReachAuthCentre asks the auth centre of that domainName for nothing but a sign of life,
+// under the same rules as a sign-in would: it dials no address that a sign-in would not. It
+// returns the time by the auth centre's clock, zero if it does not tell. Whatever HTTP status
+// it answers with, it is there. The error is [ErrInsecureDomain] or [ErrProviderUnreachable].
+func (s Settings) ReachAuthCentre(ctx context.Context, domain string) (time.Time, error) {
+	u, err := ParseDomain(domain, s.AllowInsecureAuthCentres)
+	if err != nil || !guardOf(&s).allowsHost(u.Hostname()) {
+		return time.Time{}, ErrInsecureDomain
+	}
+	client := newClient(&s)
+	defer client.CloseIdleConnections()
+	r, err := http.NewRequestWithContext(ctx, http.MethodHead, u.Scheme+"://"+u.Host+"/", nil)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("auth centre: %w", ErrInsecureDomain)
+	}
+	answer, err := client.Do(r)
+	if err != nil {
+		return time.Time{}, unreachable(err)
+	}
+	_ = answer.Body.Close() // an answer to HEAD has none
+	clock, err := http.ParseTime(answer.Header.Get("Date"))
+	if err != nil {
+		return time.Time{}, nil //nolint:nilerr // it is there, and does not tell the time
+	}
+	return clock, nil
+}
