@@ -110,7 +110,14 @@ func TestCrash(t *testing.T) {
 		}
 		stated += usersPerPush
 	}
-	s.quiet(t)
+	// A directory takes its time for many users.
+	patience := 30*time.Second + time.Duration(all.next*usersPerPush)*20*time.Millisecond
+	await(t, patience, func() string {
+		if n := s.status(t).pending(); n > 0 {
+			return fmt.Sprintf("%d keys pending", n)
+		}
+		return ""
+	})
 	got := s.status(t).Journal
 	if low, high := stated, stated+int64(usersPerPush*len(all.unanswered)); got.Accepted < low || got.Accepted > high {
 		t.Errorf("%d changes accepted, want %d acknowledged and at most %d that were cut off", got.Accepted, low, high-low)

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"time"
 
 	"github.com/kitbridge/kitbridge/orgsync"
 )
@@ -60,4 +62,39 @@ func (s *Store) InTx(ctx context.Context, isDurable bool, fn func()) error {
 		fn()
 		return nil
 	})
+}
+
+const selectPushes = `SELECT j.kind, j.nonce, j.digest, j.body, j.signed_at, j.received_at, j.candidate, c.id, c.realm, c.tenant
+	FROM journal j JOIN scope c ON c.id = j.scope ORDER BY j.id`
+
+// Pushes reads the whole journal, bodies opened, in its order.
+func (s *Store) Pushes(ctx context.Context) ([]orgsync.Push, error) {
+	type row struct {
+		push  orgsync.Push
+		scope int64
+		of    orgsync.Scope
+	}
+	rows, err := collect(ctx, s.readers, func(rows *sql.Rows) (r row, err error) {
+		var nonce, digest []byte
+		var signed, received int64
+		err = rows.Scan(&r.push.Kind, &nonce, &digest, &r.push.Body, &signed, &received, &r.push.Candidate, &r.scope, &r.of.Realm, &r.of.Tenant)
+		r.push.Nonce, r.push.Signed, r.push.Received = string(nonce), time.UnixMilli(signed), time.UnixMilli(received)
+		copy(r.push.Digest[:], digest)
+		return r, err
+	}, selectPushes)
+	if err != nil {
+		return nil, err
+	}
+	pushes := make([]orgsync.Push, 0, len(rows))
+	for _, r := range rows {
+		key, err := s.readDataKey(ctx, r.scope, r.of)
+		if err != nil {
+			return nil, err
+		}
+		if r.push.Body, err = key.Open(nil, nil, r.push.Body, bodyPlace(r.push.Kind, r.push.Nonce)); err != nil {
+			return nil, err
+		}
+		pushes = append(pushes, r.push)
+	}
+	return pushes, nil
 }

@@ -103,6 +103,7 @@ func TestPostgreSQL(t *testing.T) {
 		{"Deadlock", testDeadlock},
 		{"AnotherRing", testAnotherRing},
 		{"StrangeTexts", testStrangeTexts},
+		{"JournalReplay", TestJournalReplay},
 	} {
 		t.Run(test.name, test.run)
 	}
