@@ -36,7 +36,7 @@
 //
 // It never writes organisation data: what an auth centre says about a user fills blanks of that session only. It knows no
 // database and no marketplace message; both come through the ports in ports.go. It starts no goroutine of
-// its own, and keeps no access token after userinfo was read.
+// its own but timers while requests that were let through run, and keeps no access token after userinfo was read.
 //
 // Go packages of this module are not promised to stay as they are before version 1.
 package sso

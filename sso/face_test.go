@@ -55,17 +55,22 @@ func faces() []face {
 		got := h.raw(method, target, append(append([]string{"Cookie", a.cookie}, a.headers...), more...)...)
 		return got, got.header
 	}
-	return []face{
-		{"middleware", func(h *house, a asks) (reply, http.Header) {
-			got := h.raw(a.method, a.target, append([]string{"Cookie", a.cookie}, a.headers...)...)
-			var seen struct{ Header http.Header }
-			if got.status == http.StatusOK {
-				if err := json.Unmarshal([]byte(got.body), &seen); err != nil {
-					h.t.Errorf("%v\n%s", err, got.body)
-				}
+	before := func(h *house, address string, a asks) (reply, http.Header) {
+		got := h.rawTo(address, a.method, a.target, append([]string{"Cookie", a.cookie}, a.headers...)...)
+		var seen struct {
+			Header http.Header
+			URI    string
+		}
+		if got.status == http.StatusOK && a.method != http.MethodHead {
+			if err := json.Unmarshal([]byte(got.body), &seen); err != nil || seen.URI != a.target {
+				h.t.Errorf("%s arrived as %q, %v\n%s", a.target, seen.URI, err, got.body)
 			}
-			return got, seen.Header
-		}, true},
+		}
+		return got, seen.Header
+	}
+	return []face{
+		{"middleware", func(h *house, a asks) (reply, http.Header) { return before(h, h.url, a) }, true},
+		{"proxy", func(h *house, a asks) (reply, http.Header) { return before(h, h.proxied(), a) }, true},
 		{"auth-request", func(h *house, a asks) (reply, http.Header) {
 			return authz(h, "GET", "/sso/authz/auth-request", a, "X-Original-Method", a.method, "X-Original-Host", h.host(), "X-Original-URI", a.target)
 		}, false},
@@ -86,7 +91,12 @@ func (h *house) host() string { return strings.TrimPrefix(h.url, "http://") }
 // raw sends a request line and headers exactly as they are written here.
 func (h *house) raw(method, target string, headers ...string) reply {
 	h.t.Helper()
-	conn, err := new(net.Dialer).DialContext(h.t.Context(), "tcp", h.host())
+	return h.rawTo(h.url, method, target, headers...)
+}
+
+func (h *house) rawTo(address, method, target string, headers ...string) reply {
+	h.t.Helper()
+	conn, err := new(net.Dialer).DialContext(h.t.Context(), "tcp", strings.TrimPrefix(address, "http://"))
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -232,11 +242,11 @@ func TestFaces(t *testing.T) {
 				if strings.Contains(f.name, "auth-request") && len(tt.headers) == 6 && tt.headers[2] == "X-Original-URL" {
 					continue // in this face that header is nginx's to set or to clear
 				}
-				if f.name == "middleware" && strings.ContainsFunc(tt.target, func(c rune) bool { return c > '~' }) {
+				if (f.name == "middleware" || f.name == "proxy") && strings.ContainsFunc(tt.target, func(c rune) bool { return c > '~' }) {
 					continue // what next sees, and would pass on, is encoded
 				}
 				headers := tt.headers
-				if tt.method == "HEAD" && f.name == "middleware" {
+				if tt.method == "HEAD" && (f.name == "middleware" || f.name == "proxy") {
 					continue // the echo of a HEAD has no body to look at
 				}
 				got, identity := f.ask(h, asks{tt.method, tt.target, people[tt.who], append(headers, spoofed()...)})
@@ -328,7 +338,7 @@ func TestAuthzWithoutRulesIgnoresStrangers(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, nil)
 	cookie := h.sessionCookie(tenantA, "li.si", "pw2")
-	for _, f := range faces()[1:] {
+	for _, f := range faces()[2:] {
 		got, identity := f.ask(h, asks{"GET", "/a/../b", cookie, nil})
 		if said := h.outcome(got, identity); said != "pass "+tenantA+"/li.si" {
 			t.Errorf("%s with a session = %s", f.name, said)

@@ -70,6 +70,31 @@ type house struct {
 	centre *ssotest.Centre
 	rp     *sso.RelyingParty
 	url    string
+
+	proxyOnce sync.Once
+	proxyURL  string // of a server with the reverse proxy before echo
+}
+
+// proxied is the address of a reverse proxy with the product behind it.
+func (h *house) proxied() string {
+	h.proxyOnce.Do(func() {
+		product := httptest.NewServer(http.HandlerFunc(echo))
+		h.t.Cleanup(product.Close)
+		h.proxyURL = h.proxyTo(product.URL)
+	})
+	return h.proxyURL
+}
+
+// proxyTo starts a reverse proxy before a product until the test ends.
+func (h *house) proxyTo(product string) string {
+	h.t.Helper()
+	u, err := url.Parse(product)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	server := httptest.NewServer(h.rp.Proxy(u))
+	h.t.Cleanup(server.Close)
+	return server.URL
 }
 
 func ring() [][]byte { return [][]byte{bytes.Repeat([]byte{7}, 32)} }
@@ -146,7 +171,7 @@ func (h *house) put(tenant sso.TenantID, user sso.UserName, status sso.AccountSt
 // echo is the product: it answers with the headers it got.
 func echo(w http.ResponseWriter, r *http.Request) {
 	id, ok := sso.FromContext(r.Context())
-	_ = json.NewEncoder(w).Encode(map[string]any{"header": r.Header, "trailer": r.Trailer, "subject": id.Subject(), "ok": ok})
+	_ = json.NewEncoder(w).Encode(map[string]any{"header": r.Header, "trailer": r.Trailer, "uri": r.RequestURI, "host": r.Host, "subject": id.Subject(), "ok": ok})
 }
 
 // reply is an answer with its body read.

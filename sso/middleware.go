@@ -19,6 +19,10 @@ func FromContext(ctx context.Context) (Identity, bool) {
 // proxy. The rules are applied to the path of r.URL, which is what next sees. Without a session a page load is sent to sign
 // in and comes back to where it was going, and everything else gets a 401 as JSON; what the rules do not allow is a 403. If
 // the state cannot be read the answer is 503.
+//
+// The session is looked at again every half second while next runs: once it is over, or its rights are, the request's context
+// is cancelled, and a connection that next took over from a request with an Upgrade header is closed, also after next
+// returned.
 func (rp *RelyingParty) Require(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := rp.askedDirectly(r)
@@ -27,16 +31,22 @@ func (rp *RelyingParty) Require(next http.Handler) http.Handler {
 			rp.deny(w, r, a, err)
 			return
 		}
-		next.ServeHTTP(w, rp.admitted(r, d))
+		if d.identity == (Identity{}) {
+			next.ServeHTTP(w, rp.admitted(r.Context(), r, d))
+			return
+		}
+		ctx, cancel := context.WithCancelCause(context.WithValue(r.Context(), contextKey{}, d.identity))
+		g := rp.watch(r, a, d, cancel)
+		defer g.returned()
+		if g.upgraded {
+			w = guardedWriter{w, g}
+		}
+		next.ServeHTTP(w, rp.admitted(ctx, r, d))
 	})
 }
 
 // admitted returns the request as the product sees it.
-func (rp *RelyingParty) admitted(r *http.Request, d *decision) *http.Request {
-	ctx := r.Context()
-	if d.identity != (Identity{}) {
-		ctx = context.WithValue(ctx, contextKey{}, d.identity)
-	}
+func (rp *RelyingParty) admitted(ctx context.Context, r *http.Request, d *decision) *http.Request {
 	in := r.WithContext(ctx)
 	in.Header = r.Header.Clone()
 	stripIdentity(in)

@@ -39,7 +39,7 @@ type Config struct {
 }
 
 // RelyingParty signs people in at their tenant's auth centre and tells a product who they are. It is safe for concurrent
-// use, starts no goroutines and needs no closing.
+// use and needs no closing.
 type RelyingParty struct {
 	settings    Settings
 	publicURL   *url.URL

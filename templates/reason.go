@@ -16,6 +16,8 @@ const (
 	RateLimited
 	// Unavailable: our own database did not answer; nothing was decided.
 	Unavailable
+	// ProductUnreachable: the product behind us did not answer.
+	ProductUnreachable
 	// Internal: a fault of ours.
 	Internal
 
@@ -93,6 +95,8 @@ func (r Reason) String() string {
 		return "rate_limited"
 	case Unavailable:
 		return "unavailable"
+	case ProductUnreachable:
+		return "product_unreachable"
 	case TenantMissing:
 		return "tenant_missing"
 	case UnknownTenant:

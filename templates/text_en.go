@@ -63,6 +63,8 @@ func englishProblem(r Reason) problemText {
 		return problemText{"Too many attempts", "Too many sign-ins from your network have failed in a short time.", "Wait a minute, then try again."}
 	case Unavailable:
 		return problemText{"Sign-in is not available right now", "A part of this service did not answer, so nobody is let in for the moment.", "Try again in a minute. If it lasts, tell the product's support and give them the request ID below."}
+	case ProductUnreachable:
+		return problemText{"The product does not answer right now", "Your sign-in is in order; the product itself could not be reached.", "Try again in a minute. If it lasts, tell the product's support."}
 	case AttemptLost:
 		return problemText{"This sign-in does not belong to this browser", "The browser did not bring back the cookie that was set when the sign-in began. Perhaps it began in another browser or window, or cookies are blocked.", "Allow cookies for this site and start again here."}
 	case AttemptExpired:

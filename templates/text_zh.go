@@ -63,6 +63,8 @@ func chineseProblem(r Reason) problemText {
 		return problemText{"尝试次数过多", "您所在的网络在短时间内多次登录失败。", "请等待一分钟后重试。"}
 	case Unavailable:
 		return problemText{"暂时无法登录", "服务的一部分没有响应，目前不允许任何人登录。", "请稍后重试。如果问题持续，请联系产品客服，并提供下方的请求编号。"}
+	case ProductUnreachable:
+		return problemText{"产品暂时没有响应", "您的登录正常，但目前无法连接到产品本身。", "请稍后重试。如果问题持续，请联系产品客服。"}
 	case AttemptLost:
 		return problemText{"此次登录不属于当前浏览器", "浏览器没有带回登录开始时设置的 Cookie。登录可能是在其他浏览器或窗口中发起的，或者 Cookie 被禁用。", "请允许本站使用 Cookie，并在此重新登录。"}
 	case AttemptExpired:

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -107,7 +108,18 @@ func (b *bridge) assemble(ctx context.Context, ring *keyring.Ring, keys []*rsa.P
 			return err
 		}
 	}
-	b.public = newPublic(b.config.Marketplace.Path, marketplace, newSignIn(b.config.SSO, b.relying), product)
+	in := newSignIn(b.config.SSO, b.relying)
+	rest := http.Handler(http.HandlerFunc(welcome))
+	if product != nil {
+		rest = in.protect(product)
+	} else if b.config.Proxy.Upstream != "" {
+		upstream, err := url.Parse(b.config.Proxy.Upstream)
+		if err != nil {
+			return fmt.Errorf("proxy.upstream: %w", err)
+		}
+		rest = in.proxy(upstream)
+	}
+	b.public = newPublic(b.config.Marketplace.Path, marketplace, in.pages, rest)
 	b.admin, err = console.New(console.Config{
 		Token: b.config.Admin.Token.Reveal(), Listen: b.config.Admin.Listen,
 		Status: b.status, Database: b.store.Ping, Degraded: b.degraded,

@@ -71,6 +71,9 @@ func (d *decoder) checkAdmin(c *Config) {
 			d.fault("admin.listen", "would send the token in clear beyond this machine; listen on 127.0.0.1 and put a proxy with TLS before it, or remove admin.token")
 		}
 	}
+	if u, err := url.Parse(c.Proxy.Upstream); err == nil && u.Host != "" && u.Host == c.Listen && !d.bad("proxy.upstream") {
+		d.fault("proxy.upstream", "is kitbridge's own address (listen), so requests would go round for ever; name the product's")
+	}
 	if c.Listen == c.Admin.Listen && !strings.HasSuffix(c.Listen, ":0") && !d.bad("listen") && !d.bad("admin.listen") {
 		d.fault("admin.listen", "is the same as listen; the operator's pages need a port of their own")
 	}

@@ -153,6 +153,9 @@ func TestFaults(t *testing.T) {
 			"2:54: sso.rules[1].allow: is missing or empty; write public, signed_in or {role: admin}, {tenant: …}, {org: …}",
 			`2:83: sso.rules[2].allow.role: "root" is not known here; write user or admin`,
 		}},
+		{"proxy of itself", ok + "proxy: {upstream: \"http://127.0.0.1:8080\"}\n", []string{
+			"2:9: proxy.upstream: is kitbridge's own address (listen), so requests would go round for ever; name the product's",
+		}},
 		{"rule path", ok + "sso: {rules: [{path: /a/../b, allow: public}, {path: /a/*, allow: signed_in}]}\n", []string{
 			`2:16: sso.rules[0].path: "/a/../b" can be read in two ways; write it plainly, for example /admin/`,
 			"2:48: sso.rules[1].path: knows no *, as it covers everything below it; write for example /admin/",

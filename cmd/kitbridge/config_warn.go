@@ -25,7 +25,6 @@ func unbuiltKeys() []unbuilt {
 		{key: "sso.hosts"},
 		{key: "sso.embedded"},
 		{key: "sso.tenants"},
-		{key: "proxy.upstream"},
 		{key: "sinks.reconcile_every"},
 		{key: "sinks.on_drift"},
 		{key: "sinks.attributes"},

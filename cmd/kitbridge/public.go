@@ -9,12 +9,8 @@ import (
 
 // newPublic is what answers on the public listener. It is no ServeMux: one would redirect
 // requests whose paths it can clean, and a decision must be about the path as it was sent.
-// product, if not nil, answers at every path that is not ours.
-func newPublic(path string, marketplace http.Handler, in signIn, product http.Handler) http.Handler {
-	rest := http.Handler(http.HandlerFunc(welcome))
-	if product != nil {
-		rest = in.protect(product)
-	}
+// rest answers at every path that is not ours.
+func newPublic(path string, marketplace, signIn, rest http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch at := r.URL.Path; {
 		case at == "/healthz":
@@ -22,7 +18,7 @@ func newPublic(path string, marketplace http.Handler, in signIn, product http.Ha
 		case at == path || strings.HasPrefix(at, path+"/"):
 			marketplace.ServeHTTP(w, r)
 		case strings.HasPrefix(at, "/sso/"):
-			in.pages.ServeHTTP(w, r)
+			signIn.ServeHTTP(w, r)
 		default:
 			rest.ServeHTTP(w, r)
 		}

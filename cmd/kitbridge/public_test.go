@@ -82,3 +82,31 @@ func TestRulesWithoutProxies(t *testing.T) {
 		}
 	}
 }
+
+// TestProxyUpstream: what is not ours goes to the product, after the same decision.
+func TestProxyUpstream(t *testing.T) {
+	t.Parallel()
+	product := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Saw", r.Host+r.RequestURI)
+	}))
+	t.Cleanup(product.Close)
+	b, warnings := openBridgeOf(t, "sso: {rules: [{path: /public, allow: public}]}\nproxy: {upstream: \""+product.URL+"\"}\n", nil)
+	for _, w := range warnings {
+		if strings.HasPrefix(w.Key, "proxy") || strings.HasPrefix(w.Key, "sso") {
+			t.Errorf("warning %v", w)
+		}
+	}
+	for target, want := range map[string]int{"/public/a%20b?c": 200, "/": 401, "/desk": 401, "/public//a": 403, "/sso/me": 401, "/healthz": 200} {
+		answer := b.ask("GET", target, "*/*")
+		if answer.Code != want {
+			t.Errorf("GET %s = %d, want %d", target, answer.Code, want)
+		}
+		saw := ""
+		if strings.HasPrefix(target, "/public/a") {
+			saw = "app.example.com" + target
+		}
+		if got := answer.Header().Get("X-Saw"); got != saw {
+			t.Errorf("GET %s: the product was asked for %q, want %q", target, got, saw)
+		}
+	}
+}

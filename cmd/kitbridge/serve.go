@@ -120,6 +120,10 @@ func (b *bridge) run(ctx context.Context, public, admin net.Listener) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	servers := []*http.Server{newServer(b.public, b.log), newServer(b.admin, b.log)}
+	// A proxy that ends TLS before us may pass its browsers' HTTP/2 on.
+	servers[0].Protocols = new(http.Protocols)
+	servers[0].Protocols.SetHTTP1(true)
+	servers[0].Protocols.SetUnencryptedHTTP2(true)
 	var parts sync.WaitGroup
 	start := func(run func() error) {
 		parts.Go(func() {

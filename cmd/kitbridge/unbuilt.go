@@ -4,16 +4,18 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/kitbridge/kitbridge/sso"
 )
 
 // signIn is what a configuration makes of the sign-in: what answers below /sso/, and what
-// stands before a product behind us.
+// stands before a product behind us, in this process or at an address.
 type signIn struct {
 	pages   http.Handler
 	protect func(product http.Handler) http.Handler
+	proxy   func(upstream *url.URL) http.Handler
 }
 
 // profileCAS is accepted by the configuration and not built yet.
@@ -26,9 +28,9 @@ func newSignIn(c SSO, relying *sso.RelyingParty) signIn {
 		no := refusal(http.StatusServiceUnavailable, "profile_not_built",
 			"sso.profile "+c.Profile+" is not built yet in this version of kitbridge, so nobody can sign in.",
 			"本版本的 kitbridge 尚未实现 sso.profile "+c.Profile+"，暂时无法登录。")
-		return signIn{pages: no, protect: func(http.Handler) http.Handler { return no }}
+		return signIn{pages: no, protect: func(http.Handler) http.Handler { return no }, proxy: func(*url.URL) http.Handler { return no }}
 	}
-	return signIn{pages: relying.Handler(), protect: relying.Require}
+	return signIn{pages: relying.Handler(), protect: relying.Require, proxy: relying.Proxy}
 }
 
 // refusal answers everything with status: JSON for programs, a plain page for browsers.
