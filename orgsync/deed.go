@@ -147,3 +147,14 @@ func (e *ClosedError) Is(target error) bool { return target == ErrUnavailable }
 // another error if the state cannot be read. A sink asks before it writes and keeps the
 // deed with what it writes. It must be safe for concurrent use.
 type Registrar func(ctx context.Context, found Deed) (Deed, error)
+
+// SoleOwner is the [Registrar] of a bridge whose state has no history: it takes sinks that
+// are nobody's, keeps those that are its own and refuses others.
+func SoleOwner(sink, bridge string) Registrar {
+	return func(_ context.Context, found Deed) (Deed, error) {
+		if found.Owner != "" && found.Owner != bridge {
+			return Deed{}, &ClosedError{Sink: sink, Standing: StandingForeign, Owner: found.Owner, Bridge: bridge}
+		}
+		return Deed{Owner: bridge, Mark: found.Mark}, nil
+	}
+}

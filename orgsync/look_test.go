@@ -41,7 +41,9 @@ func TestDispatcherLooks(t *testing.T) {
 		if n := w.looked(); n < 6 || n > 7 {
 			t.Errorf("looked at %d times in a minute, want every ten seconds", n)
 		}
-		w.set(func() { w.closed = &orgsync.ClosedError{Sink: "shelf", Standing: orgsync.StandingForeign, Owner: "them", Bridge: "us"} })
+		w.set(func() {
+			w.closed = &orgsync.ClosedError{Sink: "shelf", Standing: orgsync.StandingForeign, Owner: "them", Bridge: "us"}
+		})
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		health := o.dispatcher.Health()

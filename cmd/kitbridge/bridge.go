@@ -31,6 +31,7 @@ type bridge struct {
 	config     Config
 	log        *slog.Logger
 	store      *store.Store
+	keepers    map[string]*keeper // by the sink's name
 	closeSinks func() error
 	purgers    []purger
 	dispatcher *orgsync.Dispatcher
@@ -78,7 +79,8 @@ func openBridge(ctx context.Context, cfg Config, log *slog.Logger, product http.
 func (b *bridge) assemble(ctx context.Context, ring *keyring.Ring, keys []*rsa.PrivateKey, product http.Handler) error {
 	var err error
 	var sinks []orgsync.Sink
-	if sinks, b.closeSinks, err = openSinks(ctx, b.config, b.store, b.log); err != nil {
+	b.keepers = newKeepers(b.config, b.store, b.log)
+	if sinks, b.closeSinks, err = openSinks(ctx, b.config, b.store, b.keepers, b.log); err != nil {
 		return err
 	}
 	for _, s := range sinks {

@@ -211,12 +211,6 @@ const sinkTimeout = time.Minute
 
 // sinks examines each sink; s is nil where there is no database yet.
 func (d *doctor) sinks(ctx context.Context, cfg Config, s *store.Store) {
-	owner := "a new one"
-	if s != nil {
-		if id, err := s.BridgeID(ctx); err == nil {
-			owner = id
-		}
-	}
 	log := newLogger(io.Discard, cfg.Log)
 	for _, c := range cfg.Sinks {
 		area := "sink " + c.Name
@@ -224,7 +218,7 @@ func (d *doctor) sinks(ctx context.Context, cfg Config, s *store.Store) {
 		if s != nil {
 			links = s.Links(c.Name)
 		}
-		sink, closeSink, err := openSink(c, owner, links, log)
+		sink, closeSink, err := openSink(c, onlyJudge(s, c.Name), links, log)
 		if err == nil && s != nil && c.Type != sinkSQL {
 			err = stillBelow(ctx, s, c)
 		}

@@ -63,7 +63,7 @@ func TestCheck(t *testing.T) {
 	found = w.check(t, exitFailed)
 	for what, text := range map[string]string{
 		"keys: application credential": "is not PEM",
-		"sink product: owner":          "belong to bridge",
+		"sink product: owner":          "belongs to bridge",
 	} {
 		if f := found[what]; f.State != stateFault || !strings.Contains(f.Text, text) {
 			t.Errorf("%s: %+v, want a fault with %q", what, f, text)

@@ -27,6 +27,9 @@ func (b *bridge) degraded(ctx context.Context) []console.Degraded {
 			out = append(out, console.Degraded{What: "sink " + h.Name, Since: h.Since, Why: h.Err.Error()})
 		}
 	}
+	if r, err := readRestoration(ctx, b.store); err == nil && r != nil {
+		out = append(out, console.Degraded{What: "database", Since: r.At, Why: gapText(*r)})
+	}
 	troubles, err := b.store.Troubles(ctx, time.Now().Add(-failsLong))
 	if err != nil {
 		return out // that our own database does not answer is told by itself

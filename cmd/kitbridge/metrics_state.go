@@ -30,6 +30,7 @@ type stateCollector struct {
 
 	up, changes, accepted, sessions *prometheus.Desc
 	pending, dead, oldest, sinkUp   *prometheus.Desc
+	sinkClosed, restored            *prometheus.Desc
 
 	mu     sync.Mutex
 	status store.Status // as of at
@@ -61,12 +62,15 @@ func newStateCollector(b *bridge) *stateCollector {
 		dead:     desc("sink_dead_keys", "Keys that the sink will not take as they are.", "sink"),
 		oldest:   desc("sink_oldest_pending_seconds", "How long the oldest pending key is owed, 0 if there is none.", "sink"),
 		sinkUp:   desc("sink_up", "1 if the sink answered the last time it was asked.", "sink"),
+
+		sinkClosed: desc("sink_closed", "1 if the sink is not ours to write: another bridge keeps it, or the database was restored.", "sink"),
+		restored:   desc("restored", "1 if the database was restored and pushes may be missing."),
 	}
 }
 
 // Describe implements [prometheus.Collector].
 func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.up, c.changes, c.accepted, c.sessions, c.pending, c.dead, c.oldest, c.sinkUp} {
+	for _, d := range []*prometheus.Desc{c.up, c.changes, c.accepted, c.sessions, c.pending, c.dead, c.oldest, c.sinkUp, c.sinkClosed, c.restored} {
 		ch <- d
 	}
 }
@@ -89,7 +93,9 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	show(c.accepted, prometheus.CounterValue, float64(status.Journal.Accepted()))
 	show(c.sessions, prometheus.GaugeValue, float64(live))
+	show(c.restored, prometheus.GaugeValue, number(status.Restored))
 	for _, s := range status.Sinks {
+		show(c.sinkClosed, prometheus.GaugeValue, number(s.Closed != ""), s.Name)
 		show(c.pending, prometheus.GaugeValue, float64(s.Pending), s.Name)
 		show(c.dead, prometheus.GaugeValue, float64(s.Dead), s.Name)
 		show(c.oldest, prometheus.GaugeValue, s.Oldest.Seconds(), s.Name)

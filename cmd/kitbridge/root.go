@@ -70,6 +70,7 @@ func newRootCommand(p process) *cobra.Command {
 		&cobra.Group{ID: operating, Title: "Operating a bridge:"},
 	)
 	root.AddCommand(
+		newBackupCommand(p),
 		newCheckCommand(p),
 		newDeadCommand(p),
 		newDemoCommand(p),
@@ -80,11 +81,13 @@ func newRootCommand(p process) *cobra.Command {
 		newInitCommand(p),
 		newMigrateCommand(p),
 		newPurgeCommand(p),
+		newRestoreCommand(p),
 		newServeCommand(p),
 		newSessionsCommand(p),
 		newSimulateCommand(p),
 		newSQLCommand(p),
 		newStatusCommand(p),
+		newTakeOverCommand(p),
 		newVersionCommand(p),
 	)
 	root.Example = examplesOf(root, firstSteps)

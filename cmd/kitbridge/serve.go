@@ -44,8 +44,9 @@ Exit codes: 0 stopped as told, 1 failed, 2 the configuration is wrong.`
 
 func newServeCommand(p process) *cobra.Command {
 	var file string
+	var takeOvers []string
 	c := &cobra.Command{
-		Use:     "serve [--config FILE]",
+		Use:     "serve [--config FILE] [--take-over SINK]...",
 		Short:   "Run the bridge",
 		Long:    serveLong,
 		Example: "  kitbridge serve --config /etc/kitbridge/kitbridge.yaml",
@@ -56,6 +57,9 @@ func newServeCommand(p process) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := checkSinkNames("--take-over", cfg, takeOvers); err != nil {
+				return err
+			}
 			level := new(slog.LevelVar)
 			level.Set(levelOf(cfg.Log))
 			log := newLoggerAt(p.stderr, cfg.Log.Format, level)
@@ -64,6 +68,9 @@ func newServeCommand(p process) *cobra.Command {
 			signal.Notify(hangups, syscall.SIGHUP)
 			defer signal.Stop(hangups)
 			return serve(c.Context(), cfg, log, func(b *bridge) {
+				for _, name := range takeOvers {
+					b.keepers[name].takeOver.Store(true)
+				}
 				r := newReloader(b.inForce, func() reading { return read(file, p.env) }, func(s push.Settings) { b.settings.Store(&s) }, level, log)
 				b.reload = func(ctx context.Context) {
 					ticker := time.NewTicker(lookEvery)
@@ -74,6 +81,7 @@ func newServeCommand(p process) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&file, "config", configName, "the configuration file")
+	c.Flags().StringArrayVar(&takeOvers, "take-over", nil, "make this sink ours, once, although another bridge keeps it (repeatable; see take-over --help)")
 	return c
 }
 
@@ -84,6 +92,7 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger, prepare func(*brid
 		return err
 	}
 	prepare(b)
+	b.tellRestoration(ctx)
 	public, admin, err := listen(ctx, cfg)
 	if err != nil {
 		return errors.Join(err, b.close())

@@ -21,16 +21,13 @@ import (
 )
 
 // openSinks makes the configured sinks. None is dialled: one that is down must not keep
-// the bridge from starting. closeAll gives their connections back.
-func openSinks(ctx context.Context, cfg Config, s *store.Store, log *slog.Logger) (sinks []orgsync.Sink, closeAll func() error, err error) {
-	owner, err := s.BridgeID(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
+// the bridge from starting. Each asks its keeper whether it may be written. closeAll gives
+// their connections back.
+func openSinks(ctx context.Context, cfg Config, s *store.Store, keepers map[string]*keeper, log *slog.Logger) (sinks []orgsync.Sink, closeAll func() error, err error) {
 	var closers []func() error
 	var faults []error
 	for _, c := range cfg.Sinks {
-		opened, closeOne, err := openSink(c, owner, s.Links(c.Name), log)
+		opened, closeOne, err := openSink(c, keepers[c.Name].register, s.Links(c.Name), log)
 		if err == nil && c.Type != sinkSQL {
 			err = stillBelow(ctx, s, c)
 		}
@@ -52,8 +49,8 @@ func openSinks(ctx context.Context, cfg Config, s *store.Store, log *slog.Logger
 	return sinks, closeAll, nil
 }
 
-// openSink makes one sink for the bridge of that id.
-func openSink(c Sink, owner string, links ldapsink.Links, log *slog.Logger) (orgsync.Sink, func() error, error) {
+// openSink makes one sink that asks register whether it may be written.
+func openSink(c Sink, register orgsync.Registrar, links ldapsink.Links, log *slog.Logger) (orgsync.Sink, func() error, error) {
 	if c.Type != sinkSQL {
 		opened, err := openDirectory(c, links, log)
 		if err != nil {
@@ -63,7 +60,7 @@ func openSink(c Sink, owner string, links ldapsink.Links, log *slog.Logger) (org
 	}
 	opened, err := sqlsink.New(sqlsink.Config{
 		Name: c.Name, URL: c.URL[0].Reveal(), Prefix: c.Prefix, Verify: c.Schema == "verify",
-		Tenants: c.Tenants, PurgeAfter: c.PurgeAfter, Owner: owner, Now: time.Now, Logger: log,
+		Tenants: c.Tenants, PurgeAfter: c.PurgeAfter, Register: register, Now: time.Now, Logger: log,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -45,7 +45,7 @@ func TestChangedBaseIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	open := func(base string) error {
-		_, closeAll, err := openSinks(t.Context(), Config{Sinks: []Sink{directorySink(base)}}, s, quiet)
+		_, closeAll, err := openSinks(t.Context(), Config{Sinks: []Sink{directorySink(base)}}, s, nil, quiet)
 		if err == nil {
 			err = closeAll()
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -24,7 +25,9 @@ of GET /api/v1/status.
   parked    accepted, not placeable yet
   held      waits for a person's yes: kitbridge held list
 
-Below the sinks stands which of them does not answer, as serve found it last.
+Below the sinks stands which of them does not answer, as serve found it last, and
+which is closed: another bridge keeps it, or the database was restored (see
+take-over --help). After a restore what may be missing is told at the end.
 accepted is always the sum of applied, stale, parked, held and refused. With --details
 every dead key and everything that is parked is listed, with the reason.
 
@@ -121,7 +124,7 @@ func readStatus(ctx context.Context, s *store.Store) (console.Status, error) {
 	for _, s := range counts.Sinks {
 		out.Sinks = append(out.Sinks, console.SinkStatus{
 			Name: s.Name, Pending: s.Pending, Dead: s.Dead, OldestPendingSeconds: s.Oldest.Seconds(),
-			Fault: s.Fault, FaultSince: s.Since,
+			Fault: cmp.Or(s.Closed, s.Fault), FaultSince: s.Since, Closed: s.Closed != "",
 		})
 	}
 	for _, t := range counts.Tenants {
@@ -129,7 +132,8 @@ func readStatus(ctx context.Context, s *store.Store) (console.Status, error) {
 			TenantID: string(t.ID), Name: t.Name, Users: t.Users, Departments: t.Departments, Parked: t.Parked, Held: t.Held,
 		})
 	}
-	return out, nil
+	out.Restored, err = readRestoration(ctx, s)
+	return out, err
 }
 
 func printStatus(w io.Writer, s console.Status) {
@@ -145,7 +149,10 @@ func printStatus(w io.Writer, s console.Status) {
 	}
 	columns(w, []string{"SINK", "PENDING", "DEAD", "OLDEST"}, sinks)
 	for _, k := range s.Sinks {
-		if k.Fault != "" {
+		switch {
+		case k.Closed:
+			fmt.Fprintf(w, "%s is closed to this bridge: %s\n", k.Name, visible(k.Fault))
+		case k.Fault != "":
 			fmt.Fprintf(w, "%s does not answer since %s: %s\n", k.Name, k.FaultSince.Format(time.RFC3339), visible(k.Fault))
 		}
 	}
@@ -156,6 +163,10 @@ func printStatus(w io.Writer, s console.Status) {
 	columns(w, []string{"ACCEPTED", "APPLIED", "STALE", "PARKED", "HELD", "REFUSED"}, [][]string{{
 		decimal(j.Accepted), decimal(j.Applied), decimal(j.Stale), decimal(j.Parked), decimal(j.Held), decimal(j.Refused),
 	}})
+	if s.Restored != nil {
+		fmt.Fprintln(w)
+		writeRestoration(w, *s.Restored)
+	}
 }
 
 func decimal(n int64) string { return strconv.FormatInt(n, 10) }

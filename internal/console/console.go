@@ -45,6 +45,25 @@ type Status struct {
 	Sinks   []SinkStatus   `json:"sinks"`
 	Tenants []TenantStatus `json:"tenants"`
 	Journal JournalStatus  `json:"journal"`
+	// Restored says that the database is a restored one of which pushes may be missing,
+	// until somebody settles it; absent if it is not.
+	Restored *Restored `json:"restored,omitempty"`
+}
+
+// Restored is the gap after a restore: pushes between LastPushAt and At may be missing.
+type Restored struct {
+	At         time.Time        `json:"at"`
+	LastPushAt time.Time        `json:"last_push_at,omitzero"`
+	FoundBy    string           `json:"found_by"`
+	Tenants    []RestoredTenant `json:"tenants"`
+}
+
+// RestoredTenant is a tenant that was there at a restore.
+type RestoredTenant struct {
+	TenantID    string    `json:"tenant_id"`
+	Name        string    `json:"name"`
+	LastPushAt  time.Time `json:"last_push_at,omitzero"`
+	PushedSince bool      `json:"pushed_since"`
 }
 
 // SinkStatus is what one sink is owed. Pending leaves out dead keys and keys of tenants
@@ -57,6 +76,8 @@ type SinkStatus struct {
 	// Fault is why the sink does not answer, FaultSince since when; absent while it does.
 	Fault      string    `json:"fault,omitempty"`
 	FaultSince time.Time `json:"fault_since,omitzero"`
+	// Closed: the sink is not ours to write, the fault says why.
+	Closed bool `json:"closed,omitempty"`
 }
 
 // TenantStatus is how much of a tenant there is. Users are the enabled ones.

@@ -115,7 +115,9 @@ func (c *examination) tables(sc schema) bool {
 	}
 	found, err := list[meta](c.ctx, c.sink.db, sc.selectMeta(), nil)
 	if err == nil && len(found) > 0 {
-		err = c.sink.checkMeta(found)
+		if _, err = c.sink.readMeta(c.ctx, c.sink.db, sc.selectMeta()); err == nil {
+			_, err = c.sink.register(c.ctx, found[0].deed())
+		}
 	}
 	if !c.say("tables, collations", nil) || !c.say("owner", err) {
 		return false
@@ -141,19 +143,19 @@ func (c *examination) rights(sc schema) {
 	ctx, cancel := context.WithTimeout(c.ctx, queryTimeout)
 	defer cancel()
 	err := c.sink.inTx(ctx, sc, func(tx *sql.Tx) error {
-		seq, err := c.sink.lock(ctx, sc, tx)
+		h, err := c.sink.lock(ctx, sc, tx)
 		if err != nil {
 			return err
 		}
 		for _, trial := range trials() {
-			results, err := c.sink.carryOut(ctx, sc, tx, trialTenant, []change{trial}, seq)
+			results, err := c.sink.carryOut(ctx, sc, tx, trialTenant, []change{trial}, h)
 			if err != nil {
 				return err
 			}
 			if results[0].Err != nil {
 				return results[0].Err
 			}
-			seq++
+			h.lastSeq++
 		}
 		return errUndo
 	})

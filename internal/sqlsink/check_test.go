@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/kitbridge/kitbridge/internal/sqlsink"
+	"github.com/kitbridge/kitbridge/orgsync"
 )
 
 // faults are what Check finds wrong, and whether it looked at anything of that name.
@@ -43,8 +44,8 @@ func testCheck(t *testing.T, p product) {
 	for _, table := range []string{"kit_tenant", "kit_department", "kit_user", "kit_grant", "kit_change"} {
 		p.want(t, "SELECT COUNT(*) FROM "+table+" WHERE tenant_id = 'kitbridge check'", "0")
 	}
-	other := newSink(t, p, func(c *sqlsink.Config) { c.Owner = "bridge-2" })
-	if wrong, looked := faults(t, other); !strings.Contains(wrong["owner"], `belong to bridge "bridge-1"`) || looked["rights to read and write"] {
+	other := newSink(t, p, func(c *sqlsink.Config) { c.Register = orgsync.SoleOwner("product", "bridge-2") })
+	if wrong, looked := faults(t, other); !strings.Contains(wrong["owner"], `belongs to bridge bridge-1`) || looked["rights to read and write"] {
 		t.Errorf("another bridge's tables: %v", wrong)
 	}
 	p.exec(t, "ALTER TABLE kit_grant RENAME TO moved")

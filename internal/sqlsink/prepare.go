@@ -3,7 +3,6 @@ package sqlsink
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,8 +14,9 @@ import (
 // missing is what a table lacks, and the statements that help; none if no statement of
 // ours can.
 type missing struct {
-	what string
-	fix  []string
+	table string
+	what  string
+	fix   []string
 }
 
 // prepare looks at the database for the first time: which it is, whether it is ours,
@@ -136,21 +136,22 @@ func (s schema) inspect(ctx context.Context, db database) (lacks []missing, empt
 func (s schema) lacking(t table, columns map[string]string) []missing {
 	full := s.prefix + t.name
 	if len(columns) == 0 {
-		return []missing{{what: "table " + full + " is missing", fix: s.create(t)}}
+		return []missing{{table: t.name, what: "table " + full + " is missing", fix: s.create(t)}}
 	}
 	var lacks []missing
 	for n, c := range t.columns {
 		collation, ok := columns[c.name]
 		switch {
 		case !ok && n < t.keys:
-			lacks = append(lacks, missing{what: fmt.Sprintf("column %s.%s of the primary key is missing: the table is not ours, choose another prefix", full, c.name)})
+			lacks = append(lacks, missing{table: t.name, what: fmt.Sprintf("column %s.%s of the primary key is missing: the table is not ours, choose another prefix", full, c.name)})
 		case !ok:
 			lacks = append(lacks, missing{
-				what: "column " + full + "." + c.name + " is missing",
-				fix:  []string{"ALTER TABLE " + s.name(t.name) + " ADD COLUMN " + s.definition(t, c)},
+				table: t.name,
+				what:  "column " + full + "." + c.name + " is missing",
+				fix:   []string{"ALTER TABLE " + s.name(t.name) + " ADD COLUMN " + s.definition(t, c)},
 			})
 		case c.kind == keyKind && s.keyCollation != "" && collation != s.keyCollation:
-			lacks = append(lacks, missing{what: fmt.Sprintf("column %s.%s has the collation %s, by which different keys may be equal: make it %s",
+			lacks = append(lacks, missing{table: t.name, what: fmt.Sprintf("column %s.%s has the collation %s, by which different keys may be equal: make it %s",
 				full, c.name, collation, s.keyCollation)})
 		}
 	}
@@ -174,11 +175,15 @@ func (s *Sink) build(ctx context.Context, sc schema, lacks []missing, empty bool
 				return fmt.Errorf("create %s%s: %w", sc.prefix, metaTable, err)
 			}
 		}
-	}
-	if err := s.own(ctx, sc); err != nil {
+	} else if err := s.mayBuild(ctx, sc, lacks); err != nil {
 		return err
 	}
-	for _, m := range lacks {
+	for n, m := range lacks { // those of kit_meta come first
+		if m.table != metaTable && (n == 0 || lacks[n-1].table == metaTable) {
+			if err := s.own(ctx, sc); err != nil {
+				return err
+			}
+		}
 		for _, statement := range m.fix {
 			if err := s.exec(ctx, statement); err != nil {
 				return fmt.Errorf("%s; the statement that would help failed: %w", m.what, err)
@@ -189,48 +194,17 @@ func (s *Sink) build(ctx context.Context, sc schema, lacks []missing, empty bool
 	return nil
 }
 
-// own makes sure that kit_meta names this bridge, and enters it where nobody is.
-func (s *Sink) own(ctx context.Context, sc schema) error {
-	found, err := list[meta](ctx, s.db, sc.selectMeta(), nil)
-	if err != nil {
-		return err
+// mayBuild looks whether tables are ours whose kit_meta may lack columns of this version.
+func (s *Sink) mayBuild(ctx context.Context, sc schema, lacks []missing) error {
+	if !slices.ContainsFunc(lacks, func(m missing) bool { return m.table == metaTable }) {
+		return nil // own will
 	}
-	if len(found) == 0 {
-		err := s.exec(ctx, sc.insertMeta(), 1, s.cfg.Owner, schemaVersion, 0)
-		if err != nil && !errors.Is(err, orgsync.ErrRejected) { // somebody was faster
-			return fmt.Errorf("enter the owner in %s%s: %w", sc.prefix, metaTable, err)
-		}
-		if found, err = list[meta](ctx, s.db, sc.selectMeta(), nil); err != nil {
-			return err
-		}
+	owners, err := list[oneText](ctx, s.db, fmt.Sprintf("SELECT %s FROM %s", sc.quoted("owner"), sc.name(metaTable)), nil)
+	if err != nil || len(owners) != 1 {
+		return err // nobody is the owner yet, or own will tell
 	}
-	return s.checkMeta(found)
-}
-
-// meta is the row of kit_meta.
-type meta struct {
-	owner   string
-	version int64
-	lastSeq int64
-}
-
-func (m *meta) dest() []any { return []any{&m.owner, &m.version, &m.lastSeq} }
-
-// checkMeta refuses to work on another bridge's tables, and on tables of a later
-// version than this program knows.
-func (s *Sink) checkMeta(found []meta) error {
-	table := s.cfg.Prefix + metaTable
-	switch {
-	case len(found) != 1:
-		return &fault{reason: table + " has no row: it was emptied by somebody", stale: true}
-	case found[0].owner != s.cfg.Owner:
-		return &fault{reason: fmt.Sprintf("the tables belong to bridge %q, this is bridge %q; if the other one is gone for good, set owner in %s to this one's id",
-			found[0].owner, s.cfg.Owner, table), stale: true}
-	case found[0].version > schemaVersion:
-		return &fault{reason: fmt.Sprintf("%s says schema version %d, this program knows %d; use a later kitbridge", table, found[0].version, schemaVersion), stale: true}
-	default:
-		return nil
-	}
+	_, err = s.register(ctx, orgsync.Deed{Owner: owners[0].text})
+	return err
 }
 
 func (s *Sink) exec(ctx context.Context, query string, args ...any) error {

@@ -172,12 +172,12 @@ func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	const secret = "pa55word"
 	good := sqlsink.Config{
-		Name: "product", URL: "mysql://u:" + secret + "@127.0.0.1:3306/db", Owner: "b",
+		Name: "product", URL: "mysql://u:" + secret + "@127.0.0.1:3306/db", Register: orgsync.SoleOwner("product", "b"),
 		Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	}
 	for name, change := range map[string]func(*sqlsink.Config){
 		"no name":           func(c *sqlsink.Config) { c.Name = "" },
-		"no owner":          func(c *sqlsink.Config) { c.Owner = "" },
+		"no owner":          func(c *sqlsink.Config) { c.Register = nil },
 		"no clock":          func(c *sqlsink.Config) { c.Now = nil },
 		"prefix":            func(c *sqlsink.Config) { c.Prefix = "kit`" },
 		"negative purge":    func(c *sqlsink.Config) { c.PurgeAfter = -1 },

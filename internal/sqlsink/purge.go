@@ -111,7 +111,7 @@ func (s *Sink) purgeTenant(ctx context.Context, sc schema, kind orgsync.KeyKind,
 	}
 	gone := 0
 	err := s.inTx(ctx, sc, func(tx *sql.Tx) error {
-		lastSeq, err := s.lock(ctx, sc, tx)
+		h, err := s.lock(ctx, sc, tx)
 		if err != nil {
 			return err
 		}
@@ -127,7 +127,7 @@ func (s *Sink) purgeTenant(ctx context.Context, sc schema, kind orgsync.KeyKind,
 				changes = append(changes, change{key: k, steps: diff(have[k], nil)})
 			}
 		}
-		results, err := s.carryOut(ctx, sc, tx, tenant, changes, lastSeq)
+		results, err := s.carryOut(ctx, sc, tx, tenant, changes, h)
 		for _, r := range results {
 			if r.Err == nil {
 				gone++

@@ -14,11 +14,7 @@ func (s *Sink) Reach(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("sql sink %s: %w", s.cfg.Name, err)
 	}
-	found, err := list[meta](ctx, s.db, sc.selectMeta(), nil) // it may have been in order long ago
-	if err == nil {
-		err = s.checkMeta(found)
-	}
-	if err != nil {
+	if err := s.own(ctx, sc); err != nil { // it may have been ours long ago
 		s.forget()
 		return fmt.Errorf("sql sink %s: %w", s.cfg.Name, err)
 	}

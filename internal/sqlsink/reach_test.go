@@ -18,7 +18,7 @@ func testReach(t *testing.T, p product) {
 		}
 	}
 	p.want(t, "SELECT owner FROM kit_meta", "bridge-1")
-	if err := newSink(t, p, func(c *sqlsink.Config) { c.Owner = "bridge-2" }).Reach(t.Context()); !errors.Is(err, orgsync.ErrUnavailable) {
+	if err := newSink(t, p, func(c *sqlsink.Config) { c.Register = orgsync.SoleOwner("product", "bridge-2") }).Reach(t.Context()); !errors.Is(err, orgsync.ErrUnavailable) {
 		t.Errorf("Reach of another bridge's tables = %v, want ErrUnavailable", err)
 	}
 	p.exec(t, "UPDATE kit_meta SET owner = 'bridge-2'")

@@ -30,7 +30,7 @@ func testBinding(t *testing.T, p product) {
 	p.want(t, "SELECT min(seq), max(seq), count(*) FROM kit_change", "1|44|44")
 	p.want(t, p.quote(`SELECT "tenant_id", "kind", "key", "op", "at" FROM kit_change ORDER BY seq LIMIT 2`),
 		tenantID+"|tenant|"+tenantID+"|insert|"+stamp, tenantID+"|department|hq|insert|"+stamp)
-	p.want(t, "SELECT owner, schema_version, last_seq FROM kit_meta", "bridge-1|1|44")
+	p.want(t, "SELECT owner, schema_version, last_seq FROM kit_meta", "bridge-1|2|44")
 }
 
 // testRepeat holds the lock that every write of the sink needs.

@@ -10,7 +10,7 @@ import (
 
 // schemaVersion stands in kit_meta. It grows when a column is added; columns are only
 // ever added.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // kind is what a column holds.
 type kind uint8
@@ -50,7 +50,7 @@ func tables() []table {
 	updated := of("updated_at", momentKind)
 	return []table{
 		{name: metaTable, keys: 1, columns: []column{
-			of("id", intKind), text("owner", 255), of("schema_version", intKind), of("last_seq", bigKind),
+			of("id", intKind), text("owner", 255), of("schema_version", intKind), of("last_seq", bigKind), text("mark", 64),
 		}},
 		{name: tenantTable, keys: 1, columns: []column{
 			key("tenant_id"), text("tenant_code", 255), text("name", 255), text("domain_name", 512), of("active", flagKind), updated,

@@ -39,9 +39,9 @@ func testForeign(t *testing.T, p product) {
 func testOwner(t *testing.T, p product) {
 	v := newState()
 	converge(t, newSink(t, p), v, v.keys()...)
-	other := newSink(t, p, func(c *sqlsink.Config) { c.Owner = "bridge-2" })
+	other := newSink(t, p, func(c *sqlsink.Config) { c.Register = orgsync.SoleOwner("product", "bridge-2") })
 	_, err := other.Converge(t.Context(), v, []orgsync.Key{v.user("li")})
-	for _, word := range []string{"bridge-1", "bridge-2", "kit_meta"} {
+	for _, word := range []string{"bridge-1", "bridge-2", "kitbridge take-over product"} {
 		if !errors.Is(err, orgsync.ErrUnavailable) || !strings.Contains(err.Error(), word) {
 			t.Errorf("another bridge's Converge = %v, want ErrUnavailable that says %s", err, word)
 		}

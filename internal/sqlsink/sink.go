@@ -34,8 +34,8 @@ type Config struct {
 	// PurgeAfter is how long the row of a removed user is kept. Zero: until the next
 	// purge.
 	PurgeAfter time.Duration
-	// Owner is the id of the bridge; only one bridge may write the tables.
-	Owner string
+	// Register says whether the tables, which remember whose they are, may be written.
+	Register orgsync.Registrar
 	// Now is the clock of updated_at and of the feed.
 	Now func() time.Time
 	// Logger is told when tables are made.
@@ -63,8 +63,8 @@ const attempts = 3
 func New(cfg Config) (*Sink, error) {
 	cfg.Prefix = cmp.Or(cfg.Prefix, "kit_")
 	switch {
-	case cfg.Name == "" || cfg.Owner == "" || cfg.Now == nil || cfg.Logger == nil:
-		return nil, fmt.Errorf("sql sink: Name, Owner, Now and Logger are required: %w", orgsync.ErrInvalid)
+	case cfg.Name == "" || cfg.Register == nil || cfg.Now == nil || cfg.Logger == nil:
+		return nil, fmt.Errorf("sql sink: Name, Register, Now and Logger are required: %w", orgsync.ErrInvalid)
 	case cfg.PurgeAfter < 0:
 		return nil, fmt.Errorf("sql sink %s: PurgeAfter is negative: %w", cfg.Name, orgsync.ErrInvalid)
 	}

@@ -66,11 +66,13 @@ func (s schema) lockMeta() string {
 }
 
 func (s schema) selectMeta() string {
-	return fmt.Sprintf("SELECT %s FROM %s WHERE %s = 1", s.list([]string{"owner", "schema_version", "last_seq"}), s.name(metaTable), s.quoted("id"))
+	return fmt.Sprintf("SELECT %s FROM %s WHERE %s = 1", s.list([]string{"owner", "schema_version", "last_seq", "mark"}), s.name(metaTable), s.quoted("id"))
 }
 
 func (s schema) insertMeta() string { return s.insertRows(tableNamed(metaTable), 1) }
 
-func (s schema) setSeq() string {
-	return s.bind(fmt.Sprintf("UPDATE %s SET %s = ? WHERE %s = 1", s.name(metaTable), s.quoted("last_seq"), s.quoted("id")))
+// setMeta takes the feed's last number, the owner and the mark.
+func (s schema) setMeta() string {
+	return s.bind(fmt.Sprintf("UPDATE %s SET %s = ?, %s = ?, %s = ? WHERE %s = 1", s.name(metaTable),
+		s.quoted("last_seq"), s.quoted("owner"), s.quoted("mark"), s.quoted("id")))
 }

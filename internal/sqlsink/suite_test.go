@@ -68,7 +68,7 @@ func mustOpen(t testing.TB, driver, dsn string) *sql.DB {
 func newSink(t testing.TB, p product, change ...func(*sqlsink.Config)) *sqlsink.Sink {
 	t.Helper()
 	cfg := sqlsink.Config{
-		Name: "product", URL: p.url, Tenants: []string{"*"}, PurgeAfter: 30 * 24 * time.Hour, Owner: "bridge-1",
+		Name: "product", URL: p.url, Tenants: []string{"*"}, PurgeAfter: 30 * 24 * time.Hour, Register: orgsync.SoleOwner("product", "bridge-1"),
 		Now: newClock().now, Logger: slog.New(slog.DiscardHandler),
 	}
 	for _, c := range change {
@@ -260,6 +260,10 @@ func suite(t *testing.T, open func(*testing.T) product) {
 		{"reach", testReach},
 		{"check", testCheck},
 		{"check finds what is refused", testCheckReadOnly},
+		{"mark", testMark},
+		{"closed", testClosed},
+		{"take-over", testTakeOver},
+		{"a mark is added", testMarkIsAdded},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
 	}

@@ -119,9 +119,10 @@ func (w *work) writeAgain(ctx context.Context, owed []change) error {
 
 // write makes at most batch keys equal to the state in one transaction. The order:
 //
-//  1. Lock kit_meta. From here on nobody else writes our tables.
+//  1. Lock kit_meta, and look whether it is ours. From here on nobody else writes our
+//     tables.
 //  2. Read state and tables anew and write what differs, leaving out what is refused.
-//  3. Enter it in the feed, with the numbers that follow.
+//  3. Enter it in the feed, with the numbers that follow, and how far the state is.
 //  4. Commit. After a crash before, nothing was done; after it, everything.
 func (w *work) write(ctx context.Context, owed []change) error {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
@@ -132,7 +133,7 @@ func (w *work) write(ctx context.Context, owed []change) error {
 	}
 	var results []orgsync.Result
 	err := w.sink.inTx(ctx, w.schema, func(tx *sql.Tx) error {
-		lastSeq, err := w.sink.lock(ctx, w.schema, tx)
+		h, err := w.sink.lock(ctx, w.schema, tx)
 		if err != nil {
 			return err
 		}
@@ -140,7 +141,7 @@ func (w *work) write(ctx context.Context, owed []change) error {
 		if err != nil {
 			return err
 		}
-		results, err = w.sink.carryOut(ctx, w.schema, tx, tenant, changes, lastSeq)
+		results, err = w.sink.carryOut(ctx, w.schema, tx, tenant, changes, h)
 		return err
 	})
 	if err != nil {
@@ -150,29 +151,21 @@ func (w *work) write(ctx context.Context, owed []change) error {
 	return nil
 }
 
-// lock holds kit_meta until the transaction ends and returns the feed's last number. It
-// fails if the tables are not ours (any more).
-func (s *Sink) lock(ctx context.Context, sc schema, tx *sql.Tx) (int64, error) {
-	found, err := list[meta](ctx, tx, sc.lockMeta(), nil)
-	if err != nil {
-		return 0, err
-	}
-	if err := s.checkMeta(found); err != nil {
-		return 0, err
-	}
-	return found[0].lastSeq, nil
-}
-
 // carryOut writes the changes and the feed inside a transaction that holds the lock.
-func (s *Sink) carryOut(ctx context.Context, sc schema, tx *sql.Tx, tenant orgsync.TenantID, changes []change, lastSeq int64) ([]orgsync.Result, error) {
+func (s *Sink) carryOut(ctx context.Context, sc schema, tx *sql.Tx, tenant orgsync.TenantID, changes []change, h locked) ([]orgsync.Result, error) {
 	w := writer{schema: sc, db: tx, tenant: tenant, now: momentOf(s.cfg.Now()), refused: map[orgsync.Key]error{}}
 	pending := slices.DeleteFunc(slices.Clone(changes), func(c change) bool { return len(c.steps) == 0 })
 	written, err := w.settle(ctx, pending)
 	if err != nil {
 		return nil, err
 	}
-	if err := w.feed(ctx, written, lastSeq); err != nil {
+	if err := w.feed(ctx, written, h.lastSeq); err != nil {
 		return nil, err
+	}
+	if len(written) > 0 {
+		if err := s.keep(ctx, sc, tx, h, h.lastSeq+int64(len(written))); err != nil {
+			return nil, err
+		}
 	}
 	results := make([]orgsync.Result, len(changes))
 	for n, c := range changes {

@@ -147,7 +147,7 @@ func (w *writer) feed(ctx context.Context, changes []change, lastSeq int64) erro
 	if err := w.exec(ctx, w.insertRows(t, len(changes)), args...); err != nil {
 		return fmt.Errorf("write %s%s: %w", w.prefix, t.name, err)
 	}
-	return w.exec(ctx, w.setSeq(), lastSeq)
+	return nil
 }
 
 func (w *writer) exec(ctx context.Context, query string, args ...any) error {

@@ -15,6 +15,8 @@ type Status struct {
 	Tenants []TenantStatus // by id
 	// Journal counts the changes of all pushes by their verdict now.
 	Journal orgsync.Tally
+	// Restored: there is a restoration that nobody settled (see [Store.Restoration]).
+	Restored bool
 }
 
 // SinkStatus is what one sink is owed.
@@ -92,5 +94,10 @@ func (s *Store) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, fmt.Errorf("count changes: %w", err)
 	}
+	unsettled, err := one(collect(ctx, s.readers, scanNumber, countUnsettled))
+	if err != nil {
+		return Status{}, fmt.Errorf("count restorations: %w", err)
+	}
+	status.Restored = unsettled > 0
 	return status, nil
 }
