@@ -40,6 +40,7 @@ type bridge struct {
 	metrics    *metrics
 	reload     func(ctx context.Context) // follows the configuration; nil: it stays as it is
 	inForce    reading                   // what the parts were made of
+	ring       *liveRing                 // seals what is in the database
 	settings   atomic.Pointer[push.Settings]
 	public     http.Handler
 	admin      http.Handler
@@ -62,9 +63,9 @@ func openBridge(ctx context.Context, cfg Config, log *slog.Logger, product http.
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	b := &bridge{config: cfg, log: log, metrics: newMetrics(build()), inForce: reading{config: cfg, keys: keys}}
+	b := &bridge{config: cfg, log: log, metrics: newMetrics(build()), inForce: reading{config: cfg, keys: keys, ring: ring}, ring: newLiveRing(ring)}
 	b.store, err = store.Open(ctx, store.Config{
-		URL: cfg.Database.Reveal(), Migrate: cfg.Migrate == "auto", Keys: ring,
+		URL: cfg.Database.Reveal(), Migrate: cfg.Migrate == "auto", Keys: b.ring,
 		App: sso.AppID(cfg.SSO.AppID), Now: time.Now, Logger: log,
 	})
 	if err != nil {

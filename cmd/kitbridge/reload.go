@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kitbridge/kitbridge/internal/keyring"
 	"github.com/kitbridge/kitbridge/orgsync/push"
 )
 
@@ -33,6 +34,7 @@ func isLive(key string) bool {
 type reading struct {
 	config   Config
 	keys     []*rsa.PrivateKey
+	ring     *keyring.Ring
 	warnings []Warning
 	err      error // every fault; then the rest is void
 }
@@ -43,6 +45,13 @@ func read(file string, env func(string) (string, bool)) reading {
 	if r.config, r.warnings, r.err = loadConfig(file, env); r.err == nil {
 		r.keys, r.err = readPrivateKeys(r.config.Marketplace.PrivateKeyFiles)
 	}
+	if r.err == nil {
+		r.ring, r.err = keyring.Load(r.config.KeyFile)
+		if errors.Is(r.err, os.ErrNotExist) { // what is in force stays in force
+			r.ring, r.err = nil, nil
+		}
+		r.err = keyFault(r.config.KeyFile, r.err)
+	}
 	return r
 }
 
@@ -51,7 +60,15 @@ func (r reading) equal(o reading) bool {
 	if r.err != nil || o.err != nil {
 		return r.err != nil && o.err != nil && r.err.Error() == o.err.Error()
 	}
-	return reflect.DeepEqual(r.config, o.config) && sameKeys(r.keys, o.keys)
+	return reflect.DeepEqual(r.config, o.config) && sameKeys(r.keys, o.keys) && sameRing(r.ring, o.ring)
+}
+
+// sameRing compares by fingerprints, in their order.
+func sameRing(a, b *keyring.Ring) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return slices.Equal(a.Fingerprints(), b.Fingerprints())
 }
 
 func sameKeys(a, b []*rsa.PrivateKey) bool {
@@ -65,6 +82,7 @@ type reloader struct {
 	install func(push.Settings)
 	level   *slog.LevelVar
 	log     *slog.Logger
+	follow  func(context.Context, *keyring.Ring) error // nil: the key ring stays as it is
 
 	started Config   // what the parts that want a restart were made of
 	current reading  // in force
@@ -120,6 +138,16 @@ func (r *reloader) judge(ctx context.Context, now reading) {
 	const files = "marketplace.private_key_files"
 	if !sameKeys(r.current.keys, now.keys) && !slices.Contains(changed, files) {
 		changed = append(changed, files) // other keys under the same names
+	}
+	if r.follow != nil && now.ring != nil && now.config.KeyFile == r.started.KeyFile {
+		if err := r.follow(ctx, now.ring); err != nil {
+			r.last = r.current // looked at again: the database may be back by then
+			r.log.ErrorContext(ctx, "the key file is not taken over; the old one stays in force", "error", err.Error())
+			return
+		}
+		if !sameRing(r.current.ring, now.ring) {
+			changed = append(changed, "key_file")
+		}
 	}
 	restart := slices.DeleteFunc(changedKeys(r.started, now.config), isLive)
 	r.current = now

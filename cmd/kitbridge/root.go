@@ -79,6 +79,7 @@ func newRootCommand(p process) *cobra.Command {
 		newHeldCommand(p),
 		newImportCommand(p),
 		newInitCommand(p),
+		newKeysCommand(p),
 		newMigrateCommand(p),
 		newPurgeCommand(p),
 		newRestoreCommand(p),

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kitbridge/kitbridge/internal/keyring"
 	"github.com/kitbridge/kitbridge/orgsync/push"
 )
 
@@ -72,6 +73,7 @@ func newServeCommand(p process) *cobra.Command {
 					b.keepers[name].takeOver.Store(true)
 				}
 				r := newReloader(b.inForce, func() reading { return read(file, p.env) }, func(s push.Settings) { b.settings.Store(&s) }, level, log)
+				r.follow = func(ctx context.Context, ring *keyring.Ring) error { return b.ring.follow(ctx, b.store, ring) }
 				b.reload = func(ctx context.Context) {
 					ticker := time.NewTicker(lookEvery)
 					defer ticker.Stop()

@@ -16,5 +16,5 @@
 // Sealing is AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce; a key is
 // good for 2^32 sealed values, far beyond what a bridge writes in its life.
 //
-// The package does not rotate keys and does not choose where the file stands.
+// The package does not choose where the file stands, nor when a key is replaced.
 package keyring

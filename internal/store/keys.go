@@ -22,9 +22,9 @@ const (
 	updateDataKey  = "UPDATE scope SET data_key = ? WHERE id = ?"
 )
 
-// checkKeys refuses a ring that lacks a key which was in use here before: what that key
+// learnKeys refuses a ring that lacks a key which was in use here before: what that key
 // has sealed could not be read. It remembers the keys of the ring.
-func (s *Store) checkKeys(ctx context.Context) error {
+func (s *Store) learnKeys(ctx context.Context, keys Keys) error {
 	return s.writer.inTx(ctx, durable, func(ctx context.Context, c conn) error {
 		// Of two processes with different rings on a new database one must find the
 		// other's keys.
@@ -35,7 +35,7 @@ func (s *Store) checkKeys(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		ring := s.keys.Fingerprints()
+		ring := keys.Fingerprints()
 		if err := lacksNone(ring, known); err != nil {
 			return err
 		}

@@ -118,7 +118,7 @@ func (s *Store) open(ctx context.Context, a address, mayMigrate bool) error {
 	if err := connect(ctx, a); err != nil {
 		return err
 	}
-	if err := s.checkKeys(ctx); err != nil {
+	if err := s.learnKeys(ctx, s.keys); err != nil {
 		return err
 	}
 	return s.noticeBackup(ctx)

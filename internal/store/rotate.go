@@ -1,0 +1,129 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/kitbridge/kitbridge/orgsync"
+)
+
+const (
+	selectRing          = "SELECT fingerprint, seen_at FROM ring_key"
+	selectSealedKeys    = "SELECT realm, tenant, data_key FROM scope WHERE data_key IS NOT NULL ORDER BY id"
+	selectSealedSecrets = `SELECT c.realm, c.tenant, k.instance, k.app, k.client_secret FROM credential k
+	JOIN scope c ON c.id = k.scope WHERE length(k.client_secret) > 0 ORDER BY c.id, k.instance, k.app`
+	updateSecret = "UPDATE credential SET client_secret = ? WHERE scope = ? AND instance = ? AND app = ? AND client_secret = ?"
+	resealKey    = "UPDATE scope SET data_key = ? WHERE id = ? AND data_key = ?"
+)
+
+// LearnKeys remembers the keys of a ring, durably. A ring that lacks a key which was in use
+// here is an [ErrKeys]. What a new key seals may be written only after that: a process that
+// does not have the key then knows.
+func (s *Store) LearnKeys(ctx context.Context, ring Keys) error { return s.learnKeys(ctx, ring) }
+
+// RingKeys are the fingerprints of the keys that were ever in use, with when they were
+// learnt.
+func (s *Store) RingKeys(ctx context.Context) (map[string]time.Time, error) {
+	type row struct {
+		print string
+		seen  int64
+	}
+	rows, err := collect(ctx, s.readers, func(rows *sql.Rows) (r row, err error) {
+		return r, rows.Scan(&r.print, &r.seen)
+	}, selectRing)
+	known := make(map[string]time.Time, len(rows))
+	for _, r := range rows {
+		known[r.print] = timeOf(r.seen)
+	}
+	return known, err
+}
+
+// sealedValue is one value that the ring has sealed.
+type sealedValue struct {
+	scope    orgsync.Scope
+	instance orgsync.InstanceID
+	app      orgsync.AppID
+	secret   bool // else a data key
+	sealed   []byte
+}
+
+func (v sealedValue) place() []byte {
+	if v.secret {
+		return secretPlace(v.scope, v.instance, v.app)
+	}
+	return dataKeyPlace(v.scope)
+}
+
+// sealedValues lists everything that the ring has sealed.
+func (s *Store) sealedValues(ctx context.Context) ([]sealedValue, error) {
+	keys, err := collect(ctx, s.readers, func(rows *sql.Rows) (v sealedValue, err error) {
+		return v, rows.Scan(&v.scope.Realm, &v.scope.Tenant, &v.sealed)
+	}, selectSealedKeys)
+	if err != nil {
+		return nil, err
+	}
+	secrets, err := collect(ctx, s.readers, func(rows *sql.Rows) (v sealedValue, err error) {
+		v.secret = true
+		return v, rows.Scan(&v.scope.Realm, &v.scope.Tenant, &v.instance, &v.app, &v.sealed)
+	}, selectSealedSecrets)
+	return append(keys, secrets...), err
+}
+
+// CountSealed counts the sealed values by what name says of each.
+func (s *Store) CountSealed(ctx context.Context, name func(sealed []byte) string) (map[string]int, error) {
+	all, err := s.sealedValues(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("count sealed values: %w", err)
+	}
+	counts := map[string]int{}
+	for _, v := range all {
+		counts[name(v.sealed)]++
+	}
+	return counts, nil
+}
+
+// Reseal seals anew what due says of its sealed form, each value in a transaction of its own,
+// and says how many there were. It may be cut off and called again, beside others that write.
+func (s *Store) Reseal(ctx context.Context, due func(sealed []byte) bool) (int, error) {
+	all, err := s.sealedValues(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("reseal: %w", err)
+	}
+	total := 0
+	for _, v := range all {
+		if !due(v.sealed) {
+			continue
+		}
+		n, err := s.reseal(ctx, v)
+		if err != nil {
+			return total, fmt.Errorf("reseal: %w", err)
+		}
+		total += n
+	}
+	return total, nil
+}
+
+// reseal replaces a value if nobody else did.
+func (s *Store) reseal(ctx context.Context, v sealedValue) (int, error) {
+	plain, err := s.keys.Open(v.sealed, v.place())
+	if err != nil {
+		return 0, err
+	}
+	fresh := s.keys.Seal(plain, v.place())
+	var n int64
+	err = s.writer.inTx(ctx, durable, func(ctx context.Context, c conn) error {
+		id, err := openScope(ctx, c, v.scope)
+		if err != nil {
+			return err
+		}
+		if v.secret {
+			n, err = c.exec(ctx, updateSecret, fresh, id, string(v.instance), string(v.app), v.sealed)
+		} else {
+			n, err = c.exec(ctx, resealKey, fresh, id, v.sealed)
+		}
+		return err
+	})
+	return int(n), err
+}
