@@ -18,8 +18,9 @@ import (
 )
 
 // startReplicas runs bridges that share a PostgreSQL, a key file, the
-// credential key and the sinks; only their addresses are their own.
-func startReplicas(t testing.TB, count int, sinks string) []*bridge {
+// credential key and the rest of the configuration; only their addresses are their own.
+// The public one is the first replica's, as if that were the load balancer.
+func startReplicas(t testing.TB, count int, rest string) []*bridge {
 	t.Helper()
 	shared := t.TempDir()
 	if out, err := exec.Command(binary, "init", "--dir", shared).CombinedOutput(); err != nil {
@@ -29,8 +30,9 @@ func startReplicas(t testing.TB, count int, sinks string) []*bridge {
 	replicas := make([]*bridge, 0, count)
 	for range count {
 		b := newBridge(t)
+		replicas = append(replicas, b)
 		b.run(t, fmt.Sprintf(`listen: %q
-public_url: "http://app.example.com"
+public_url: %q
 database: %q
 migrate: auto
 key_file: %q
@@ -38,9 +40,8 @@ marketplace:
   keys: {kit: [%q]}
   private_key_files: [%q]
 admin: {listen: %q, token: %q}
-`, strings.TrimPrefix(b.publicURL, "http://"), database.URL, filepath.Join(shared, "kitbridge.key"), kitKey, credentialKey,
-			strings.TrimPrefix(b.adminURL, "http://"), adminToken)+sinks)
-		replicas = append(replicas, b)
+`, strings.TrimPrefix(b.publicURL, "http://"), replicas[0].publicURL, database.URL, filepath.Join(shared, "kitbridge.key"), kitKey, credentialKey,
+			strings.TrimPrefix(b.adminURL, "http://"), adminToken)+rest)
 	}
 	return replicas
 }
