@@ -19,9 +19,13 @@ func (p *pool) Search(ctx context.Context, q Search, yield func(Found) error) er
 	for _, name := range q.Attributes {
 		spelling[strings.ToLower(name)] = name
 	}
-	return p.with(ctx, "search", q.Base.String(), func(conn *ldap.Conn) error {
+	return p.with(ctx, func(c *connection) error {
 		for {
-			result, err := conn.Search(request)
+			var result *ldap.SearchResult
+			err := c.do(ctx, "search", q.Base.String(), func(conn *ldap.Conn) (err error) {
+				result, err = conn.Search(request)
+				return err
+			})
 			if err != nil {
 				return err
 			}
@@ -29,8 +33,11 @@ func (p *pool) Search(ctx context.Context, q Search, yield func(Found) error) er
 				return &OperationError{Action: "search", DN: q.Base.String(), Code: ldap.LDAPResultReferral}
 			}
 			for _, e := range result.Entries {
+				if err := c.complete(ctx, e); err != nil {
+					return err
+				}
 				if err := yield(newFoundEntry(e, spelling)); err != nil {
-					return &yieldError{err}
+					return err
 				}
 			}
 			answer, ok := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
@@ -41,9 +48,6 @@ func (p *pool) Search(ctx context.Context, q Search, yield func(Found) error) er
 		}
 	})
 }
-
-// yieldError is an error of the one who reads, not of the directory.
-type yieldError struct{ error }
 
 // newFoundEntry spells the attributes as they were asked for.
 func newFoundEntry(e *ldap.Entry, spelling map[string]string) Found {
@@ -60,28 +64,32 @@ func newFoundEntry(e *ldap.Entry, spelling map[string]string) Found {
 
 // Write implements [Directory].
 func (p *pool) Write(ctx context.Context, o Operation) error {
-	return p.with(ctx, o.Kind.String(), o.DN.String(), func(conn *ldap.Conn) error {
-		switch o.Kind {
-		case Add:
-			request := ldap.NewAddRequest(o.DN.String(), nil)
-			for _, name := range o.Attributes.names() {
-				request.Attribute(name, o.Attributes[name])
-			}
-			return conn.Add(request)
-		case Modify:
-			return conn.Modify(modifyRequest(o))
-		case Rename:
-			above := ""
-			if parent := o.NewDN.Parent(); !parent.Equal(o.DN.Parent()) {
-				above = parent.String()
-			}
-			return conn.ModifyDN(ldap.NewModifyDNRequest(o.DN.String(), o.NewDN.RDN(), true, above))
-		case Delete:
-			return conn.Del(ldap.NewDelRequest(o.DN.String(), nil))
-		default:
-			return fmt.Errorf("unknown %s", o.Kind)
-		}
+	return p.with(ctx, func(c *connection) error {
+		return c.do(ctx, o.Kind.String(), o.DN.String(), func(conn *ldap.Conn) error { return write(conn, o) })
 	})
+}
+
+func write(conn *ldap.Conn, o Operation) error {
+	switch o.Kind {
+	case Add:
+		request := ldap.NewAddRequest(o.DN.String(), nil)
+		for _, name := range o.Attributes.names() {
+			request.Attribute(name, o.Attributes[name])
+		}
+		return conn.Add(request)
+	case Modify:
+		return conn.Modify(modifyRequest(o))
+	case Rename:
+		above := ""
+		if parent := o.NewDN.Parent(); !parent.Equal(o.DN.Parent()) {
+			above = parent.String()
+		}
+		return conn.ModifyDN(ldap.NewModifyDNRequest(o.DN.String(), o.NewDN.RDN(), true, above))
+	case Delete:
+		return conn.Del(ldap.NewDelRequest(o.DN.String(), nil))
+	default:
+		return fmt.Errorf("unknown %s", o.Kind)
+	}
 }
 
 func modifyRequest(o Operation) *ldap.ModifyRequest {

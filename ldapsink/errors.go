@@ -198,10 +198,15 @@ func isSurprise(err error) bool {
 	}
 }
 
-// isLost: the connection broke, so it is unknown whether the request was carried out.
+// isLost: the connection broke, so it is unknown whether the request was carried out; or the
+// server is about to end, and another may answer.
 func isLost(err error) bool {
-	e, ok := errors.AsType[*OperationError](err)
-	return ok && (e.Code == ldap.ErrorNetwork || e.Code == ldap.LDAPResultServerDown)
+	switch codeOf(err) {
+	case ldap.ErrorNetwork, ldap.LDAPResultServerDown, ldap.LDAPResultUnavailable:
+		return true
+	default:
+		return false
+	}
 }
 
 // codeOf is the LDAP result code of an error, success if it has none.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -430,19 +429,6 @@ func TestLostAnswer(t *testing.T) {
 			f.deleteEntry(name + root)
 		}
 	}
-}
-
-func TestFailOver(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, peers.SlapdOptions{})
-	var lc net.ListenConfig
-	closed, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = closed.Close()
-	f.sink = f.open(func(c *ldapsink.Config) { c.URLs = []string{"ldap://" + closed.Addr().String(), f.dir.URL()} })
-	f.must(f.state.user("zhang", "张三", ""))
 }
 
 // TestSilence: a call on a server that no longer answers ends with the context, wherever it

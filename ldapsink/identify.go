@@ -119,7 +119,7 @@ func (r *round) isByUs(f found) bool {
 		return f.Attributes.hasFold("o", string(r.org.state.ID)) || len(f.Attributes["businessCategory"]) == 1 || f.is(r.server.profile.groupClass())
 	}
 	creator, err := r.parse(f.creator)
-	return err == nil && creator.Equal(r.server.bindDN)
+	return err == nil && creator.Depth() > 0 && creator.Equal(r.server.bindDN)
 }
 
 // parse reads a name as the server compares it.

@@ -135,6 +135,13 @@ func (s *Sink) Profile(ctx context.Context) (Profile, error) {
 	if err != nil {
 		return Profile{}, err
 	}
+	if known, ok := s.directory.(interface {
+		Account(ctx context.Context) (string, error)
+	}); ok && s.cfg.BindDN == "" {
+		if s.external, err = known.Account(ctx); err != nil && errors.Is(err, orgsync.ErrUnavailable) {
+			return Profile{}, err
+		}
+	}
 	p := ProfileOf(root, s.cfg.Dialect)
 	s.profile = &p
 	return p, nil

@@ -14,6 +14,7 @@ import (
 type proxy struct {
 	addr    string
 	stall   bool
+	busy    map[int]byte  // result codes with which it answers so many requests of a connection itself
 	reached chan struct{} // closed when an answer is kept back
 	once    sync.Once
 }
@@ -28,18 +29,29 @@ func (p *proxy) wasCut() bool {
 	}
 }
 
+// busyAt answers the i-th request of each connection with a result code of its own, while
+// the server never hears of it.
+func busyAt(t *testing.T, target string, busy map[int]byte) *proxy {
+	return startProxyWith(t, &proxy{busy: busy}, target, 1<<30)
+}
+
 func cutAfter(t *testing.T, target string, n int) *proxy { return startProxy(t, target, n, false) }
 
 func stallAfter(t *testing.T, target string, n int) *proxy { return startProxy(t, target, n, true) }
 
 func startProxy(t *testing.T, target string, n int, stall bool) *proxy {
 	t.Helper()
+	return startProxyWith(t, &proxy{stall: stall}, target, n)
+}
+
+func startProxyWith(t *testing.T, p *proxy, target string, n int) *proxy {
+	t.Helper()
 	var lc net.ListenConfig
 	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{addr: l.Addr().String(), stall: stall, reached: make(chan struct{})}
+	p.addr, p.reached = l.Addr().String(), make(chan struct{})
 	var wg sync.WaitGroup
 	t.Cleanup(wg.Wait)
 	t.Cleanup(func() { _ = l.Close() })
@@ -77,9 +89,16 @@ func (p *proxy) forward(client net.Conn, target string, n int) {
 	defer server.Close() //nolint:errcheck // it is over
 	requests, answers := bufio.NewReader(client), bufio.NewReader(server)
 	for i := 1; ; i++ {
-		request, _, err := readMessage(requests)
+		request, asked, err := readMessage(requests)
 		if err != nil {
 			return
+		}
+		if code, ok := p.busy[i]; ok {
+			p.once.Do(func() { close(p.reached) })
+			if _, err := client.Write(refusal(request, asked, code)); err != nil {
+				return
+			}
+			continue
 		}
 		if _, err := server.Write(request); err != nil {
 			return
@@ -101,6 +120,24 @@ func (p *proxy) forward(client net.Conn, target string, n int) {
 			}
 		}
 	}
+}
+
+// refusal is an answer to the request: a result code, no name and no words (RFC 4511,
+// section 4.1.9).
+func refusal(request []byte, asked, code byte) []byte {
+	head := 2
+	if request[1] >= 0x80 {
+		head += int(request[1] & 0x7f)
+	}
+	number := request[head : head+2+int(request[head+1])]
+	answers := map[byte]byte{0x63: 0x65, 0x4a: 0x6b} // search, delete: the others follow by one
+	tag, ok := answers[asked]
+	if !ok {
+		tag = asked + 1
+	}
+	operation := append([]byte{tag, 7}, 0x0a, 1, code, 4, 0, 4, 0)
+	body := append(append([]byte{}, number...), operation...)
+	return append([]byte{0x30, byte(len(body))}, body...)
 }
 
 // searchResultEntry is the tag of an answer after which more follow, RFC 4511, section 4.5.2.

@@ -1,13 +1,14 @@
 package ldapsink
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,11 +19,12 @@ import (
 type Config struct {
 	// Name identifies the sink; it never changes.
 	Name string
-	// URLs are ldap:// or ldaps:// addresses of one directory; the first that answers is
-	// used.
+	// URLs are ldap://, ldaps:// or ldapi:// addresses of servers that hold the same
+	// directory; the first that lets us in is used, as long as it does. See [ParseAddress].
 	URLs []string
 	// BindDN and BindPassword are the service account. It needs to read and write below
-	// BaseDN, without size and time limits.
+	// BaseDN, without size and time limits. Without both, who we are follows from the client
+	// certificate in TLS or from the account that opens the socket (SASL EXTERNAL).
 	BindDN       string
 	BindPassword orgsync.Secret
 	// BaseDN is the existing entry below which each tenant gets its own.
@@ -60,6 +62,10 @@ type Config struct {
 	Connections int
 	// Timeout limits each request. Default 30 s.
 	Timeout time.Duration
+	// Switched, if set, is called when another of the URLs is used than before. What the one
+	// before had acknowledged may be missing there, if it was not passed on in time: all keys
+	// should be looked at again.
+	Switched func(context.Context)
 	// Links remembers which entries are ours.
 	Links Links
 	// Now is the clock.
@@ -76,8 +82,9 @@ type Sink struct {
 	cfg       Config
 	directory Directory
 
-	mu      sync.Mutex
-	profile *Profile // under mu; nil: not asked for yet
+	mu       sync.Mutex
+	profile  *Profile // under mu; nil: not asked for yet
+	external string   // under mu: the DN that the server knows us by, if we name none
 }
 
 // New checks the configuration, all of it, and connects to nothing.
@@ -90,17 +97,17 @@ func New(cfg Config) (*Sink, error) {
 	}
 	missing("Name", cfg.Name == "")
 	missing("URLs", len(cfg.URLs) == 0 && cfg.Directory == nil)
-	missing("BindDN", cfg.BindDN == "")
-	missing("BindPassword", cfg.BindPassword == "")
+	external := cfg.BindDN == "" && cfg.BindPassword == "" && canBeExternal(cfg)
+	missing("BindDN", cfg.BindDN == "" && !external)
+	missing("BindPassword", cfg.BindPassword == "" && !external)
 	missing("BaseDN", cfg.BaseDN == "")
 	missing("Tenants", cfg.Tenants == nil)
 	missing("Links", cfg.Links == nil)
 	missing("Now", cfg.Now == nil)
 	missing("Logger", cfg.Logger == nil)
 	for _, address := range cfg.URLs {
-		u, err := url.Parse(address)
-		if err != nil || u.Scheme != "ldap" && u.Scheme != "ldaps" || u.Hostname() == "" {
-			faults = append(faults, fmt.Errorf("ldap sink %s: URLs: want ldap://host[:port] or ldaps://host[:port]", cfg.Name))
+		if _, err := ParseAddress(address); err != nil {
+			faults = append(faults, fmt.Errorf("ldap sink %s: URLs: %w", cfg.Name, err))
 		}
 	}
 	if _, err := ParseDN(cfg.BaseDN); err != nil {
@@ -119,7 +126,11 @@ func New(cfg Config) (*Sink, error) {
 		cfg.Timeout = 30 * time.Second
 	}
 	if cfg.Directory == nil {
-		cfg.Directory = newPool(cfg)
+		p, err := newPool(cfg)
+		if err != nil {
+			return nil, fmt.Errorf("ldap sink %s: URLs: %w", cfg.Name, err)
+		}
+		cfg.Directory = p
 	}
 	return &Sink{cfg: cfg, directory: cfg.Directory}, nil
 }
@@ -130,7 +141,7 @@ func (s *Sink) at(p Profile) (server, error) {
 	if err != nil {
 		return server{}, err
 	}
-	bindDN, err := p.Folding.ParseDN(s.cfg.BindDN)
+	bindDN, err := p.Folding.ParseDN(s.account())
 	if err != nil {
 		return server{}, err
 	}
@@ -138,6 +149,22 @@ func (s *Sink) at(p Profile) (server, error) {
 		directory: s.directory, profile: p, base: base, bindDN: bindDN,
 		width: s.cfg.Connections, observe: s.cfg.Observe,
 	}, nil
+}
+
+// account is the DN of our own account, empty if even the server does not say.
+func (s *Sink) account() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return cmp.Or(s.cfg.BindDN, s.external)
+}
+
+// canBeExternal says whether a name and a password are not needed: a client certificate or
+// the socket tells who we are.
+func canBeExternal(cfg Config) bool {
+	if cfg.TLS != nil && (len(cfg.TLS.Certificates) > 0 || cfg.TLS.GetClientCertificate != nil) {
+		return true
+	}
+	return !slices.ContainsFunc(cfg.URLs, func(u string) bool { return !strings.HasPrefix(u, "ldapi:") })
 }
 
 // organisation is how the tenant is written on that server.

@@ -2,11 +2,12 @@ package main
 
 import (
 	"fmt"
-	"net/url"
 	"reflect"
 	"slices"
 
 	"github.com/go-ldap/ldap/v3"
+
+	"github.com/kitbridge/kitbridge/ldapsink"
 )
 
 func (d *decoder) checkSinks(c *Config) {
@@ -74,12 +75,11 @@ func (d *decoder) checkLDAP(at string, s *Sink, insecure bool) {
 		if !d.given(key) {
 			key = at + ".url"
 		}
-		u, err := url.Parse(secret.Reveal())
+		u, err := ldapsink.ParseAddress(secret.Reveal())
 		if d.bad(key) {
 			continue
 		}
-		if err != nil || !slices.Contains([]string{"ldap", "ldaps", "ldapi"}, u.Scheme) || u.User != nil || u.RawQuery != "" ||
-			u.Scheme != "ldapi" && (u.Hostname() == "" || u.Path != "" && u.Path != "/") {
+		if err != nil {
 			d.fault(key, "is no address of a directory; write for example ldaps://ldap.example.com, without user and DN")
 			continue
 		}
@@ -87,8 +87,10 @@ func (d *decoder) checkLDAP(at string, s *Sink, insecure bool) {
 		switch {
 		case u.Scheme == "ldaps" && s.StartTLS:
 			d.fault(key, "is ldaps:// beside start_tls: true; use one of the two")
-		case u.Scheme == "ldap" && !s.StartTLS && !insecure && !isLoopback(u.Hostname()):
+		case u.Scheme == "ldap" && !s.StartTLS && !insecure && !isLoopback(u.Host):
 			d.fault(key, "would send names and password in clear beyond this machine; use ldaps:// or start_tls: true, or set insecure_transport: true")
+		case u.Scheme == "ldap" && !s.StartTLS && s.CertFile != "" && s.BindDN == "":
+			d.fault(key, "is without TLS, so the certificate of cert_file cannot log in; use ldaps:// or start_tls: true")
 		}
 	}
 	d.checkBind(at, s, local)

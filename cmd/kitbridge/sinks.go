@@ -27,7 +27,7 @@ func openSinks(ctx context.Context, cfg Config, s *store.Store, keepers map[stri
 	var closers []func() error
 	var faults []error
 	for _, c := range cfg.Sinks {
-		opened, closeOne, err := openSink(c, keepers[c.Name].register, s.Links(c.Name), log)
+		opened, closeOne, err := openSink(c, keepers[c.Name].register, s.Links(c.Name), lookAgain(c.Name, s, log), log)
 		if err == nil && c.Type != sinkSQL {
 			err = stillBelow(ctx, s, c)
 		}
@@ -50,9 +50,9 @@ func openSinks(ctx context.Context, cfg Config, s *store.Store, keepers map[stri
 }
 
 // openSink makes one sink that asks register whether it may be written.
-func openSink(c Sink, register orgsync.Registrar, links ldapsink.Links, log *slog.Logger) (orgsync.Sink, func() error, error) {
+func openSink(c Sink, register orgsync.Registrar, links ldapsink.Links, switched func(context.Context), log *slog.Logger) (orgsync.Sink, func() error, error) {
 	if c.Type != sinkSQL {
-		opened, err := openDirectory(c, links, log)
+		opened, err := openDirectory(c, links, switched, log)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -127,7 +127,7 @@ func shape(c Sink) string {
 	return b.String()
 }
 
-func openDirectory(c Sink, links ldapsink.Links, log *slog.Logger) (*ldapsink.Sink, error) {
+func openDirectory(c Sink, links ldapsink.Links, switched func(context.Context), log *slog.Logger) (*ldapsink.Sink, error) {
 	secure, err := clientTLS(c)
 	if err != nil {
 		return nil, fmt.Errorf("sink %s: %w", c.Name, err)
@@ -150,8 +150,20 @@ func openDirectory(c Sink, links ldapsink.Links, log *slog.Logger) (*ldapsink.Si
 		Name:           c.Name, URLs: revealAll(c.URL), BindDN: c.BindDN, BindPassword: orgsync.Secret(c.BindPassword.Reveal()),
 		BaseDN: c.BaseDN, StartTLS: c.StartTLS, TLS: secure, Tenants: allowTenants(c.Tenants),
 		Removed: removed, PurgeAfter: c.PurgeAfter, Connections: c.Connections,
-		Links: links, Now: time.Now, Logger: log,
+		Links: links, Now: time.Now, Logger: log, Switched: switched,
 	})
+}
+
+// lookAgain makes a sink owe everything once more, because another server of its directory
+// is used. What cannot be recorded is found by the next reconcile.
+func lookAgain(sink string, s *store.Store, log *slog.Logger) func(context.Context) {
+	return func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		if err := s.OweEverything(ctx, sink); err != nil {
+			log.ErrorContext(ctx, "changed directory server not recorded", "sink", sink, "error", err)
+		}
+	}
 }
 
 // allowTenants is the filter that a list of tenantIds, codes or "*" stands for.

@@ -117,6 +117,49 @@ func (p *Process) Kill() {
 	p.take("kill").kill()
 }
 
+// Freeze stops the program from running without ending it: it answers nobody, while the
+// system still takes connections and bytes for it. Thaw lets it go on.
+// It returns when no thread runs any more.
+func (p *Process) Freeze() {
+	p.tb.Helper()
+	p.signal(syscall.SIGSTOP)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.tb.Context()), stopWithin)
+	defer cancel()
+	for tick := time.NewTicker(time.Millisecond); !isFrozen(p.PID()); {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			p.tb.Fatalf("%s does not freeze", p.program.Name)
+		}
+	}
+}
+
+// isFrozen says whether all threads of a process are stopped; true where /proc does not tell.
+func isFrozen(pid int) bool {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid)) // the pattern is good
+	for _, task := range tasks {
+		text, err := os.ReadFile(task) //nolint:gosec // a file of the system
+		if err != nil {
+			continue // that thread has ended
+		}
+		// The state follows the name in parentheses, proc(5).
+		if i := strings.LastIndexByte(string(text), ')'); i >= 0 && !strings.HasPrefix(string(text[i:]), ") T") {
+			return false
+		}
+	}
+	return true
+}
+
+// Thaw ends Freeze.
+func (p *Process) Thaw() { p.tb.Helper(); p.signal(syscall.SIGCONT) }
+
+func (p *Process) signal(s syscall.Signal) {
+	p.tb.Helper()
+	if err := syscall.Kill(p.PID(), s); err != nil {
+		p.tb.Fatalf("signal %s: %v", p.program.Name, err)
+	}
+}
+
 // PID returns the process id of the running program.
 func (p *Process) PID() int {
 	p.tb.Helper()

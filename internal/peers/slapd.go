@@ -32,6 +32,8 @@ type SlapdOptions struct {
 	// first that matches an entry decides (slapd.access(5)). Example:
 	// `to dn.subtree="ou=hr,dc=example,dc=org" by * none`.
 	Access []string
+
+	empty bool // without any entry: they come from elsewhere
 }
 
 // Slapd starts an OpenLDAP for the duration of the test. It runs as the
@@ -94,7 +96,11 @@ func seed(ctx context.Context, slapadd, dir string, options SlapdOptions) error 
 			return err
 		}
 	}
-	for number, text := range []string{slapdConfig(dir, options), slapdBase()} {
+	texts := []string{slapdConfig(dir, options)}
+	if !options.empty {
+		texts = append(texts, slapdBase())
+	}
+	for number, text := range texts {
 		cmd := exec.CommandContext(ctx, slapadd, "-n", strconv.Itoa(number), "-F", filepath.Join(dir, "conf")) //nolint:gosec // our own arguments
 		cmd.Stdin = strings.NewReader(text)
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -29,6 +29,7 @@ olcModulePath: /usr/lib/ldap
 olcModuleLoad: back_mdb
 olcModuleLoad: memberof
 olcModuleLoad: refint
+olcModuleLoad: syncprov
 
 dn: cn=schema,cn=config
 objectClass: olcSchemaConfig
@@ -52,6 +53,7 @@ olcDatabase: mdb
 olcDbMaxSize: 1073741824
 olcDbIndex: objectClass eq
 olcDbIndex: uid,cn,sn,mail,entryUUID eq,pres
+olcDbIndex: entryCSN eq
 olcDbIndex: member,memberOf eq
 `)
 	fmt.Fprintf(&b, "olcSuffix: %s\nolcRootDN: %s\nolcRootPW: %s\n", BaseDN, AdminDN, AdminPassword)

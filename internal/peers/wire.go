@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -107,5 +108,5 @@ func (d Database) Through(w *Wire) Database {
 // Wire leads to the plain port of the directory.
 func (d *Directory) Wire() *Wire {
 	d.tb.Helper()
-	return NewWire(d.tb, hostPort(d.port))
+	return NewWire(d.tb, net.JoinHostPort(d.host, strconv.Itoa(d.port)))
 }

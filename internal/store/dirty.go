@@ -161,6 +161,22 @@ func (s *Store) Reopen(ctx context.Context, sink, holds string) error {
 	})
 }
 
+// OweEverything makes a sink owe everything there is once more, what is being done for it
+// included: the server behind it is another one, and may lack what the one before had
+// acknowledged.
+func (s *Store) OweEverything(ctx context.Context, sink string) error {
+	err := s.writer.inTx(ctx, durable, func(ctx context.Context, c conn) error {
+		if err := hold(ctx, c, takeGuard, sinksGuard); err != nil {
+			return err
+		}
+		return s.oweAllOf(ctx, c, sink)
+	})
+	if err != nil {
+		return fmt.Errorf("look at everything in sink %s again: %w", sink, err)
+	}
+	return nil
+}
+
 // openSink makes a new sink owe everything there is.
 func (s *Store) openSink(ctx context.Context, c conn, name string) error {
 	id, err := one(collect(ctx, c, scanNumber, insertSink, name))

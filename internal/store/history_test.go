@@ -156,6 +156,33 @@ func settleLanes(t *testing.T, s *store.Store, sink string) {
 	}
 }
 
+// TestOweEverything: all keys are owed again, also those that a lane is working on.
+func TestOweEverything(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, open(t, config(t)))
+	if err := w.OpenSinks(t.Context(), []string{"corp"}); err != nil {
+		t.Fatal(err)
+	}
+	w.admit(t, "u", "v")
+	lane, err := w.Claim(t.Context(), "corp", morning(), morning(), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.OweEverything(t.Context(), "corp"); err != nil {
+		t.Fatal(err)
+	}
+	var done []orgsync.Outcome
+	for _, k := range lane.Keys {
+		done = append(done, orgsync.Outcome{Key: k.Key, Revision: k.Revision, Done: true})
+	}
+	if err := w.Finish(t.Context(), lane, done); err != nil {
+		t.Fatal(err)
+	}
+	if n := pending(t, w.Store); len(done) == 0 || n != 3 { // the tenant and its users
+		t.Errorf("%d keys are owed after %d were done, want 3", n, len(done))
+	}
+}
+
 // TestTenure: what is remembered of a sink, and what makes it owed everything again.
 func TestTenure(t *testing.T) {
 	t.Parallel()
