@@ -152,22 +152,28 @@ func newerRole(role Role, at Version, g Grant, floor Version) (Role, Version) {
 }
 
 func projectAttributes(instances []Instance, grants []Grant, live bool) Attributes {
-	var as Attributes
-	for a := range attributeCount {
-		var best Register
-		for _, g := range grants {
+	var best [attributeCount]Register
+	for n := range grants {
+		g := &grants[n]
+		floor := Version("")
+		if live {
 			i := InstanceOf(instances, g.Instance)
-			r, ok := g.Attributes[a], true
-			if live {
-				r, ok = g.visible(a, i.Ended)
-				ok = ok && g.IsLive(i)
+			if !g.IsLive(i) {
+				continue
 			}
-			if ok && r.Version != "" && (best.Version == "" || supersedes(a, r, best)) {
-				best = r
+			floor = max(i.Ended, g.Removed)
+		}
+		for a := range attributeCount {
+			r := g.Attributes[a]
+			if r.Version != "" && r.Version > floor && (best[a].Version == "" || supersedes(a, r, best[a])) {
+				best[a] = r
 			}
 		}
-		if best.Version != "" {
-			as.put(a, best.Value)
+	}
+	var as Attributes
+	for a, r := range best {
+		if r.Version != "" {
+			as.put(Attribute(a), r.Value)
 		}
 	}
 	return as

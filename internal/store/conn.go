@@ -44,6 +44,7 @@ type writer struct {
 	conn   *sql.Conn
 	stmts  map[string]*sql.Stmt
 	soft   bool // the connection is set not to wait for the disk
+	rests  int  // rounds of upkeep since the last transaction
 }
 
 func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
@@ -92,6 +93,7 @@ func (w *writer) try(ctx context.Context, d durability, fn func(ctx context.Cont
 		return err
 	}
 	defer leave()
+	w.rests = 0
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -119,6 +121,25 @@ func (w *writer) try(ctx context.Context, d durability, fn func(ctx context.Cont
 		return fmt.Errorf("commit: %w", err)
 	}
 	committed = true
+	return nil
+}
+
+// rest gives the memory of the connection's pages back when there was no transaction for
+// some rounds of upkeep. It waits for nobody.
+func (w *writer) rest(ctx context.Context) error {
+	select {
+	case <-w.token:
+	default:
+		return nil // it is at work, or closed
+	}
+	defer func() { w.token <- struct{}{} }()
+	w.rests++
+	if w.rests != restAfter {
+		return nil
+	}
+	if _, err := w.conn.ExecContext(ctx, "PRAGMA shrink_memory"); err != nil {
+		return fmt.Errorf("give memory back: %w", err)
+	}
 	return nil
 }
 

@@ -25,13 +25,14 @@ func (s *Store) Checkpoint(ctx context.Context) error { return s.checkpoint(ctx)
 // EndStandstill does at once what Run does every second.
 func (s *Store) EndStandstill(ctx context.Context) { s.endStandstill(ctx) }
 
-// Truncate empties SQLite's log, so that its size tells what is written next.
-func (s *Store) Truncate(ctx context.Context) error {
+// Logged is how many pages stand in SQLite's log.
+func (s *Store) Logged(ctx context.Context) (int64, error) {
 	if s.upkeep == nil {
-		return nil
+		return 0, nil
 	}
-	var busy, frames, moved int
-	return s.upkeep.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
+	var busy, frames, moved int64
+	err := s.upkeep.QueryRowContext(ctx, "PRAGMA wal_checkpoint(NOOP)").Scan(&busy, &frames, &moved)
+	return frames, err
 }
 
 // UnrollCrowded is what Run does from time to time.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
 )
@@ -23,6 +24,8 @@ const (
 
 const (
 	readerConnections = 8
+	// readerIdle is how long a connection that nobody needs is kept.
+	readerIdle = 15 * time.Second
 	// busyMillis is how long one process waits for another's transaction.
 	busyMillis = 10_000
 	// autoCheckpointPages is how much (in pages of 4 KiB) may gather in the log before
@@ -88,5 +91,8 @@ func openSQLite(path string, r role) (*sql.DB, error) {
 	}
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
+	if r == reading {
+		db.SetConnMaxIdleTime(readerIdle) // each keeps pages in memory
+	}
 	return db, nil
 }

@@ -57,8 +57,9 @@ type Store struct {
 	writer  transactor
 	readers querier
 	lines   lines
-	upkeep  *sql.DB        // of SQLite only
-	parts   []func() error // what Close closes, in this order
+	upkeep  *sql.DB                     // of SQLite only
+	rest    func(context.Context) error // of SQLite only
+	parts   []func() error              // what Close closes, in this order
 	keys    Keys
 	app     sso.AppID
 	now     func() time.Time
@@ -134,6 +135,7 @@ func (s *Store) connectSQLite(ctx context.Context, a address) error {
 		return err
 	}
 	s.writer, s.parts, s.folder = watched{w, s}, append(s.parts, w.close), filepath.Dir(a.path)
+	s.rest = w.rest
 	if err := s.readSQLite(a); err != nil {
 		return err
 	}

@@ -12,6 +12,9 @@ const (
 	checkpointEvery = time.Second
 	// cleanEvery is how often sessions that ended by themselves are deleted.
 	cleanEvery = 5 * time.Minute
+	// restAfter is after how many rounds without a transaction SQLite's memory is given
+	// back. What is read next is read from the file.
+	restAfter = 10
 )
 
 // Run keeps the database small and its commits fast, and sees when a [Standstill] is over,
@@ -47,6 +50,9 @@ func (s *Store) Run(ctx context.Context) error {
 func (s *Store) checkpoint(ctx context.Context) error {
 	if s.upkeep == nil {
 		return nil // PostgreSQL does that by itself
+	}
+	if err := s.rest(ctx); err != nil {
+		return err
 	}
 	var busy, frames, moved int
 	err := s.upkeep.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &frames, &moved)

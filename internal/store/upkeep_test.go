@@ -56,3 +56,40 @@ func TestRun(t *testing.T) {
 		closeStore(t, s)
 	})
 }
+
+// TestRest: a store that nobody writes to gives memory back, once it was quiet for a while.
+func TestRest(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	synctest.Test(t, func(t *testing.T) {
+		s, err := store.Open(t.Context(), cfg)
+		put(t, err)
+		w := newWorld(t, s)
+		w.admit(t, "u")
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- s.Run(ctx) }()
+		pages := func() int {
+			n, err := s.PagesInMemory()
+			put(t, err)
+			return n
+		}
+		time.Sleep(5500 * time.Millisecond) // of the bubble: nobody waits
+		w.PutAccount(t, "t", "app", "u", sso.Account{Status: sso.AccountActive})
+		time.Sleep(9 * time.Second)
+		synctest.Wait()
+		before := pages()
+		if before == 0 {
+			t.Error("no pages in memory: the test shows nothing")
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if after := pages(); after > before/4 {
+			t.Errorf("%d bytes of pages in memory after a rest, %d before", after, before)
+		}
+		w.PutAccount(t, "t", "app", "u", sso.Account{Status: sso.AccountActive})
+		cancel()
+		put(t, <-ended)
+		closeStore(t, s)
+	})
+}
