@@ -1,13 +1,11 @@
 package sso
 
 import (
-	"crypto/ecdsa"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -29,64 +27,50 @@ type assertion struct {
 
 // signer signs assertions with the key of the newest ring key, and publishes the public keys of the whole ring.
 type signer struct {
-	key      *ecdsa.PrivateKey
+	key      signingKey
 	header   string // encoded once: it never changes
 	issuer   string
 	audience string
-	jwks     []byte
+	// jwks makes the key set, with the keys of both algorithms: whoever changes the algorithm, or back, finds readers that know
+	// the key already. It is made when first asked for, since RSA keys take a while.
+	jwks func() ([]byte, error)
 }
 
-type jwk struct {
-	Kty string `json:"kty"`
-	Crv string `json:"crv"`
-	X   string `json:"x"`
-	Y   string `json:"y"`
-	Kid string `json:"kid,omitempty"`
-	Alg string `json:"alg,omitempty"`
-	Use string `json:"use,omitempty"`
-}
-
-func newSigner(ring [][]byte, issuer, audience string) (*signer, error) {
+// newSigner returns a signer with one of the algorithms.
+func newSigner(ring [][]byte, alg, issuer, audience string) (*signer, error) {
 	if audience == "" {
 		audience = issuer
 	}
-	s := &signer{issuer: issuer, audience: audience}
+	key, err := newSigningKey(ring[0], alg)
+	if err != nil {
+		return nil, err
+	}
+	return &signer{
+		key: key, issuer: issuer, audience: audience,
+		header: base64url([]byte(`{"alg":"` + key.public.Alg + `","kid":"` + key.public.Kid + `","typ":"JWT"}`)),
+		jwks:   sync.OnceValues(func() ([]byte, error) { return keySetOf(ring) }),
+	}, nil
+}
+
+// keySetOf is the key set of a ring (RFC 7517), the newest key first.
+func keySetOf(ring [][]byte) ([]byte, error) {
 	var public struct {
 		Keys []jwk `json:"keys"`
 	}
 	for _, ringKey := range ring {
-		key, err := signingKey(ringKey)
-		if err != nil {
-			return nil, err
-		}
-		k, err := publicJWK(key)
-		if err != nil {
-			return nil, err
-		}
-		public.Keys = append(public.Keys, k)
-		if s.key == nil {
-			s.key = key
-			s.header = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256","kid":"` + k.Kid + `","typ":"JWT"}`))
+		for _, alg := range []string{algES256, algRS256} {
+			key, err := newSigningKey(ringKey, alg)
+			if err != nil {
+				return nil, err
+			}
+			public.Keys = append(public.Keys, key.public)
 		}
 	}
-	var err error
-	if s.jwks, err = json.Marshal(public); err != nil {
+	set, err := json.Marshal(public)
+	if err != nil {
 		return nil, fmt.Errorf("encode key set: %w", err)
 	}
-	return s, nil
-}
-
-// publicJWK returns the public half; its kid is the thumbprint of RFC 7638.
-func publicJWK(key *ecdsa.PrivateKey) (jwk, error) {
-	point, err := key.PublicKey.Bytes()
-	if err != nil {
-		return jwk{}, fmt.Errorf("encode public key: %w", err)
-	}
-	enc := base64.RawURLEncoding
-	k := jwk{Kty: "EC", Crv: "P-256", X: enc.EncodeToString(point[1:33]), Y: enc.EncodeToString(point[33:])}
-	thumb := sha256.Sum256([]byte(`{"crv":"` + k.Crv + `","kty":"` + k.Kty + `","x":"` + k.X + `","y":"` + k.Y + `"}`))
-	k.Kid, k.Alg, k.Use = enc.EncodeToString(thumb[:]), "ES256", "sig"
-	return k, nil
+	return set, nil
 }
 
 // renew returns the assertion of identity: the last one while it is young and says the same, else a new one.
@@ -104,7 +88,7 @@ func (s *signer) renew(id Identity, now time.Time, last *decision) (assertion, e
 	return assertion{token: token, identity: id, at: now}, err
 }
 
-// sign makes a JWT (RFC 7519) signed with ES256 (RFC 7518, section 3.4).
+// sign makes a JWT (RFC 7519).
 func (s *signer) sign(id Identity, now time.Time) (string, error) {
 	body, err := json.Marshal(struct {
 		Iss      string   `json:"iss"`
@@ -126,22 +110,24 @@ func (s *signer) sign(id Identity, now time.Time) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encode assertion: %w", err)
 	}
-	signed := s.header + "." + base64.RawURLEncoding.EncodeToString(body)
+	signed := s.header + "." + base64url(body)
 	digest := sha256.Sum256([]byte(signed))
-	r, t, err := ecdsa.Sign(rand.Reader, s.key, digest[:])
+	signature, err := s.key.sign(digest[:])
 	if err != nil {
-		return "", fmt.Errorf("sign assertion: %w", err)
+		return "", err
 	}
-	var signature [64]byte
-	r.FillBytes(signature[:32])
-	t.FillBytes(signature[32:])
-	return signed + "." + base64.RawURLEncoding.EncodeToString(signature[:]), nil
+	return signed + "." + base64url(signature), nil
 }
 
 // serveJWKS publishes the keys. A reader may keep them for a few minutes: a new key signs only after a restart, and the old
 // one stays in the ring.
 func (s *signer) serveJWKS(w http.ResponseWriter, _ *http.Request) {
+	set, err := s.jwks()
+	if err != nil {
+		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "unavailable"})
+		return
+	}
 	w.Header().Set("Content-Type", "application/jwk-set+json")
 	w.Header().Set("Cache-Control", "public, max-age=300")
-	_, _ = w.Write(s.jwks)
+	_, _ = w.Write(set)
 }

@@ -277,7 +277,7 @@ func TestAssertion(t *testing.T) {
 	if err := json.Unmarshal([]byte(h.do(browser, http.MethodGet, "/sso/jwks.json", nil).body), &keys); err != nil {
 		t.Fatal(err)
 	}
-	if len(keys.Keys) != 1 || keys.Keys[0].Kid != header.Kid || header.Alg != "ES256" {
+	if len(keys.Keys) != 2 || keys.Keys[0].Kid != header.Kid || header.Alg != "ES256" {
 		t.Fatalf("header %+v, keys %+v", header, keys)
 	}
 	point := []byte{4}

@@ -79,7 +79,7 @@ func New(c Config) (*RelyingParty, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	signer, err := newSigner(c.Keys, public.String(), c.Settings.AssertionAudience)
+	signer, err := newSigner(c.Keys, c.Settings.AssertionAlg, public.String(), c.Settings.AssertionAudience)
 	if err != nil {
 		return nil, err
 	}

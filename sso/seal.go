@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -84,19 +82,4 @@ func randomHex() string {
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails since Go 1.24
 	return fmt.Sprintf("%x", b)
-}
-
-// signingKey derives the ES256 key that belongs to a ring key. Every process with the ring has the same one, so nothing
-// needs to be stored or shared.
-func signingKey(ringKey []byte) (*ecdsa.PrivateKey, error) {
-	for i := range 8 { // a candidate is out of range once in 2^32
-		raw, err := hkdf.Key(sha256.New, ringKey, nil, fmt.Sprintf("kitbridge sso assertion es256 v1 %d", i), 32)
-		if err != nil {
-			return nil, fmt.Errorf("derive assertion key: %w", err)
-		}
-		if key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), raw); err == nil {
-			return key, nil
-		}
-	}
-	return nil, errors.New("derive assertion key: no candidate in range")
 }

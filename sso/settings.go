@@ -74,6 +74,8 @@ type Settings struct {
 	PrivateNetworks []netip.Prefix
 	// AssertionAudience is the aud of X-Auth-Assertion; empty means the public URL.
 	AssertionAudience string
+	// AssertionAlg is how X-Auth-Assertion is signed: "ES256" or "RS256".
+	AssertionAlg string
 	// Timeout bounds each call to an auth centre; MaxBody bounds its answer, in bytes.
 	Timeout time.Duration
 	MaxBody int64
@@ -99,6 +101,7 @@ func DefaultSettings(profile ProfileName) Settings {
 		SigningAlgs:      []string{"RS256", "RS384", "RS512"},
 		UnknownUser:      "pending",
 		Chooser:          "search",
+		AssertionAlg:     algES256,
 		SessionIdle:      8 * time.Hour,
 		SessionAbsolute:  24 * time.Hour,
 		Timeout:          10 * time.Second,
@@ -133,6 +136,7 @@ func (s *Settings) validate() error {
 	oneOf("pkce", s.PKCE, "s256", "off")
 	oneOf("unknown_user", s.UnknownUser, "pending", "jit", "deny")
 	oneOf("chooser", s.Chooser, "search", "list", "off")
+	oneOf("assertion.alg", s.AssertionAlg, algES256, algRS256)
 	for _, alg := range s.SigningAlgs {
 		oneOf("signing_algs", alg, "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA")
 	}

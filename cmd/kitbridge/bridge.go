@@ -176,7 +176,7 @@ func ssoSettings(c SSO) sso.Settings {
 	s.SessionIdle, s.SessionAbsolute = c.Session.Idle, c.Session.Absolute
 	s.AllowInsecureAuthCentres = c.AllowInsecureAuthCentres
 	s.PrivateNetworks, s.EndpointHosts = c.AuthCentres.PrivateNetworks, c.AuthCentres.Hosts
-	s.AssertionAudience = c.Assertion.Audience
+	s.AssertionAudience, s.AssertionAlg = c.Assertion.Audience, c.Assertion.Alg
 	for _, r := range c.Rules {
 		s.Rules = append(s.Rules, ssoRule(r))
 	}

@@ -110,3 +110,17 @@ func TestProxyUpstream(t *testing.T) {
 		}
 	}
 }
+
+// TestAssertionAlgorithm: sso.assertion.alg reaches the relying party.
+func TestAssertionAlgorithm(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{"": "ES256", "sso: {assertion: {alg: RS256}}\n": "RS256"} {
+		c, _, err := readConfig(configName, []byte(ok+text), lookup())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := ssoSettings(c.SSO).AssertionAlg; got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
