@@ -1,5 +1,6 @@
 // Package ldapsink keeps an LDAP directory equal to the organisation that package
-// orgsync describes. It is an [orgsync.Sink] for OpenLDAP.
+// orgsync describes. It is an [orgsync.Sink] for OpenLDAP, 389 Directory Server and Active
+// Directory.
 //
 // # Vocabulary
 //
@@ -9,8 +10,11 @@
 //   - A [Want] is what should stand there.
 //   - An [Operation] is one write: add, modify, rename (which includes moving a whole
 //     subtree) or delete. [WriteLDIF] prints operations as ldapmodify reads them.
-//   - A [Link] remembers by entryUUID which entries are ours. [Links] keeps them outside
-//     the directory, because the directory holds only attributes that were asked for.
+//   - A [Link] remembers by a stable id (entryUUID, nsUniqueId, objectGUID) which entries are
+//     ours. [Links] keeps them outside the directory, because the directory holds only
+//     attributes that were asked for.
+//   - A [Profile] is what the server can and cannot do; the plan obeys it.
+//   - [Directory] is the small port to a server; the connections of this package are one.
 //
 // # Flow
 //
@@ -26,6 +30,10 @@
 //
 // Nothing is replayed: whatever was interrupted is read again and planned again, so every
 // step may be cut off anywhere.
+//
+// [Sink.Plan] and [Sink.Reconcile] look at a whole tenant: the state is read once and made
+// small, the directory is read in pages, and what is equal is forgotten at once; the rest
+// goes the way above.
 //
 // # Layout
 //

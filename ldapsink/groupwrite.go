@@ -11,25 +11,63 @@ import (
 	"github.com/kitbridge/kitbridge/orgsync"
 )
 
-// leave takes members out of a group. A group that would be empty gets the placeholder; to
-// know before would mean to read all its members.
-func (r *round) leave(ctx context.Context, g *membership) error {
+// leaving takes members out of a group. One that will be empty gets the placeholder, if that
+// is known.
+func (r *round) leaving(g *membership) []Operation {
+	var list []Operation
 	for chunk := range slices.Chunk(sortedMembers(g.remove), mostMembers) {
-		o := Operation{Kind: Modify, ID: g.id, DN: g.dn, Changes: []Change{{DeleteValues, "member", textsOf(chunk)}}}
+		list = append(list, Operation{
+			Kind: Modify, ID: g.id, DN: g.dn, Changes: []Change{{DeleteValues, "member", textsOf(chunk)}}, stage: reduce,
+		})
+	}
+	if g.emptied && len(list) > 0 {
+		last := &list[len(list)-1]
+		last.Changes = append(last.Changes, r.placeholder(AddValues))
+	}
+	return list
+}
+
+func (r *round) placeholder(kind ChangeKind) Change {
+	return Change{kind, "member", []string{r.org.nobody().String()}}
+}
+
+// leave does it. Where it turns out that the group would be empty – to know before would
+// mean to read all its members – it gets the placeholder.
+func (r *round) leave(ctx context.Context, g *membership) error {
+	chunks := slices.Collect(slices.Chunk(sortedMembers(g.remove), mostMembers))
+	for i, o := range r.leaving(g) {
 		err := r.sendMembers(ctx, o)
-		if hasCode(err, ldap.LDAPResultObjectClassViolation) && !g.hasNobody {
-			o.Changes = append(o.Changes, Change{AddValues, "member", []string{r.org.nobody().String()}})
+		if hasCode(err, ldap.LDAPResultObjectClassViolation) && !g.hasNobody && !g.emptied {
+			o.Changes = append(o.Changes, r.placeholder(AddValues))
 			err = r.sendMembers(ctx, o)
 			g.hasNobody = g.hasNobody || err == nil
 		}
-		if err := r.blame(ctx, err, chunk); err != nil {
+		if err := r.blame(ctx, err, chunks[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// join takes members into a group, as far as their entries came to stand.
+// joining takes members into a group, and the placeholder out of it.
+func (r *round) joining(g *membership, members []member) []Operation {
+	var list []Operation
+	for chunk := range slices.Chunk(members, mostMembers) {
+		o := Operation{
+			Kind: Modify, ID: g.id, DN: r.org.groupOf(g.id), Changes: []Change{{AddValues, "member", textsOf(chunk)}}, stage: demolish,
+		}
+		if former := g.former(chunk); len(former) > 0 {
+			o.Changes = append(o.Changes, Change{DeleteValues, "member", former})
+		}
+		if (g.hasNobody || g.emptied) && len(list) == 0 {
+			o.Changes = append(o.Changes, r.placeholder(DeleteValues))
+		}
+		list = append(list, o)
+	}
+	return list
+}
+
+// join does it, as far as the members' entries came to stand.
 func (r *round) join(ctx context.Context, g *membership) error {
 	r.mu.Lock()
 	members := slices.DeleteFunc(sortedMembers(g.add), func(m member) bool { return r.failed[m.id] != nil })
@@ -38,20 +76,11 @@ func (r *round) join(ctx context.Context, g *membership) error {
 	if err != nil {
 		return r.blame(ctx, err, members)
 	}
-	dn := r.org.groupOf(g.id)
-	for chunk := range slices.Chunk(members, mostMembers) {
-		o := Operation{Kind: Modify, ID: g.id, DN: dn, Changes: []Change{{AddValues, "member", textsOf(chunk)}}}
-		if former := g.former(chunk); len(former) > 0 {
-			o.Changes = append(o.Changes, Change{DeleteValues, "member", former})
-		}
-		if g.hasNobody {
-			o.Changes = append(o.Changes, Change{DeleteValues, "member", []string{r.org.nobody().String()}})
-		}
-		err := r.sendMembers(ctx, o)
-		if err := r.blame(ctx, err, chunk); err != nil {
+	chunks := slices.Collect(slices.Chunk(members, mostMembers))
+	for i, o := range r.joining(g, members) {
+		if err := r.blame(ctx, r.sendMembers(ctx, o), chunks[i]); err != nil {
 			return err
 		}
-		g.hasNobody = g.hasNobody && err != nil
 	}
 	return nil
 }
@@ -104,27 +133,54 @@ func (r *round) sendMembers(ctx context.Context, o Operation) error {
 		if failed != nil || len(entries) == 0 {
 			return errors.Join(failed, err)
 		}
-		has := make(map[string]bool, len(entries[0].Attributes["member"]))
-		for _, value := range entries[0].Attributes["member"] {
-			if dn, err := r.parse(value); err == nil {
-				has[dn.Key()] = true
-			}
-		}
-		rest := o
-		rest.Changes = nil
-		for _, c := range o.Changes {
-			c.Values = slices.DeleteFunc(slices.Clone(c.Values), func(value string) bool {
-				dn, err := r.parse(value)
-				return err == nil && has[dn.Key()] == (c.Kind == AddValues)
-			})
-			if len(c.Values) > 0 {
-				rest.Changes = append(rest.Changes, c)
-			}
-		}
+		rest := r.restOf(o, entries[0].Attributes["member"])
 		if len(rest.Changes) == 0 {
 			return nil
 		}
 		err = r.server.send(ctx, rest)
 	}
 	return err
+}
+
+// restOf is what is left to be done of a modification, given the members as they are now.
+// A member who was to get another name may have got a third one, on the way, by the server.
+func (r *round) restOf(o Operation, now []string) Operation {
+	has, byLeaf := make(map[string]bool, len(now)), make(map[string][]DN)
+	for _, value := range now {
+		if dn, err := r.parse(value); err == nil {
+			has[dn.Key()] = true
+			byLeaf[dn.leaf().key] = append(byLeaf[dn.leaf().key], dn)
+		}
+	}
+	added, leaves := map[string]bool{}, map[string]bool{}
+	for _, c := range o.Changes {
+		for _, value := range c.Values {
+			if dn, err := r.parse(value); err == nil && c.Kind == AddValues {
+				added[dn.Key()], leaves[dn.leaf().key] = true, true
+			}
+		}
+	}
+	rest := o
+	rest.Changes = nil
+	for _, c := range o.Changes {
+		var values []string
+		for _, value := range c.Values {
+			dn, err := r.parse(value)
+			switch {
+			case err != nil || has[dn.Key()] != (c.Kind == AddValues):
+				values = append(values, value)
+			case c.Kind == DeleteValues && leaves[dn.leaf().key]:
+				for _, other := range byLeaf[dn.leaf().key] {
+					if !added[other.Key()] && other.IsBelow(r.org.tenant) {
+						values = append(values, other.String())
+					}
+				}
+			}
+		}
+		if len(values) > 0 {
+			c.Values = values
+			rest.Changes = append(rest.Changes, c)
+		}
+	}
+	return rest
 }

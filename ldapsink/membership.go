@@ -35,6 +35,7 @@ type membership struct {
 	add, remove map[string]member // by key of the DN
 	swap        map[EntryID][]DN  // former names of those in add: they go in the same modification
 	hasNobody   bool
+	emptied     bool // nobody is left in it after remove, and the server wants somebody
 }
 
 // memberships compares the groups that users of the round are in with those they should be

@@ -22,6 +22,7 @@ type model struct {
 	layout ldapsink.Layout
 	root   string // DN of the tenant's entry
 	nested bool
+	apps   bool
 	state  *state
 }
 
@@ -108,6 +109,9 @@ func (m model) entries(t testing.TB) map[string][]string {
 	}
 	for _, c := range containers {
 		out[m.dn(t, "ou="+c+","+m.root)] = nil
+	}
+	if m.apps {
+		out[m.dn(t, "ou=apps,"+m.root)] = nil
 	}
 	members := map[string][]string{"cn=admin,ou=roles": nil, "cn=user,ou=roles": nil}
 	for code, d := range m.state.departments {

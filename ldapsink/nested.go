@@ -13,7 +13,7 @@ import (
 // regroup makes nested groups right after departments came, moved or went: the users below
 // them have no keys of their own then. Like follow it is repeated until it succeeds.
 func (r *round) regroup(ctx context.Context) error {
-	if !r.org.nested || !r.org.state.Active {
+	if !r.org.nested || !r.org.state.Active || r.inventory != nil { // of a whole tenant all groups are compared
 		return nil
 	}
 	blame, err := r.regrouped(ctx)

@@ -36,11 +36,14 @@ func (r *round) dismantle(ctx context.Context) error {
 	if err := r.readContainers(ctx); err != nil {
 		return err
 	}
-	operations, conflicts := Plan(r.standing(), nil)
-	if len(conflicts) > 0 {
-		return &leftError{conflicts[0].DN}
+	if err := r.readAllApps(ctx); err != nil {
+		return err
 	}
-	err := r.write(ctx, operations, nil)
+	r.plan = plan(r.standing(), nil)
+	if len(r.plan.conflicts) > 0 {
+		return &leftError{r.plan.conflicts[0].DN}
+	}
+	err := r.write(ctx, r.plan.operations, nil)
 	if err := r.remember(context.WithoutCancel(ctx), err == nil); err != nil {
 		return err
 	}
@@ -51,6 +54,20 @@ func (r *round) dismantle(ctx context.Context) error {
 		return &leftError{r.have[id].DN}
 	}
 	return nil
+}
+
+// readAllApps reads the groups of applications, which are nobody's any more.
+func (r *round) readAllApps(ctx context.Context) error {
+	if !r.org.perApp {
+		return nil
+	}
+	filter := "(objectClass=" + r.server.profile.groupClass() + ")"
+	entries, err := r.server.search(ctx, r.org.container(apps), SingleLevel, filter, "objectClass")
+	for _, e := range entries {
+		e.ID = EntryID{AppGroup, e.DN.Value()}
+		r.have[e.ID] = e.Entry
+	}
+	return err
 }
 
 // leftError is an entry that would have to go and holds others. It may be ours that hold it,

@@ -36,6 +36,8 @@ type round struct {
 	grouped  map[orgsync.OrgCode]bool // departments whose groups were looked for
 	appsRead map[EntryID]bool         // groups of applications that were looked for
 
+	inventory *inventory // of the whole tenant; nil: the round is about some keys
+
 	taken map[string]bool // account names of Active Directory that others have
 
 	// What is to be, with what must be left out of it.
@@ -94,21 +96,26 @@ func (r *round) run(ctx context.Context, keys []orgsync.Key) ([]orgsync.Result, 
 	if err != nil {
 		return nil, err
 	}
-	// 1. Record what is about to be added. After a crash from here on, an entry of that
-	//    name that our account created is known to be ours.
-	if err := r.intend(ctx, r.plan.operations); err != nil {
-		return nil, err
-	}
-	// 2. Write. After a crash in between, the next round reads and plans the rest.
-	err = r.write(ctx, r.plan.operations, ms)
-	// 3. Remember the entryUUIDs, also of what was written before an error.
-	if err := r.remember(context.WithoutCancel(ctx), err == nil); err != nil {
-		return nil, err
-	}
-	if err != nil {
+	if err := r.carryOut(ctx, ms); err != nil {
 		return nil, err
 	}
 	return r.results(keys), nil
+}
+
+// carryOut does what was planned.
+func (r *round) carryOut(ctx context.Context, ms []*membership) error {
+	// 1. Record what is about to be added. After a crash from here on, an entry of that
+	//    name that our account created is known to be ours.
+	if err := r.intend(ctx, r.plan.operations); err != nil {
+		return err
+	}
+	// 2. Write. After a crash in between, the next round reads and plans the rest.
+	failed := r.write(ctx, r.plan.operations, ms)
+	// 3. Remember the stable ids, also of what was written before an error.
+	if err := r.remember(context.WithoutCancel(ctx), failed == nil); err != nil {
+		return err
+	}
+	return failed
 }
 
 // desire turns the state into wants. One that the server could never hold fails here.

@@ -122,10 +122,15 @@ func (s *state) Members(_ context.Context, code orgsync.OrgCode, yield func(orgs
 	return nil
 }
 
-func (s *state) AllDepartments(_ context.Context, yield func(orgsync.Department) error) error {
-	for _, code := range slices.Sorted(maps.Keys(s.departments)) {
-		if d := s.departments[code]; d.Live {
-			if err := yield(d); err != nil {
+func (s *state) AllDepartments(ctx context.Context, yield func(orgsync.Department) error) error {
+	codes := slices.Sorted(maps.Keys(s.departments))
+	placed, err := s.Departments(ctx, codes)
+	if err != nil {
+		return err
+	}
+	for _, code := range codes {
+		if d, live := placed[code]; live {
+			if err := yield(d.Department); err != nil {
 				return err
 			}
 		}

@@ -27,10 +27,10 @@ func (r *round) write(ctx context.Context, operations []Operation, ms []*members
 				return err
 			}
 		case demolish:
-			if err := r.follow(ctx); err != nil {
+			if err := each(ctx, r.server.width, ms, r.join); err != nil {
 				return err
 			}
-			if err := each(ctx, r.server.width, ms, r.join); err != nil {
+			if err := r.follow(ctx); err != nil {
 				return err
 			}
 			if err := r.regroup(ctx); err != nil {

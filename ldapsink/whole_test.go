@@ -1,0 +1,226 @@
+package ldapsink_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kitbridge/kitbridge/internal/peers"
+	"github.com/kitbridge/kitbridge/ldapsink"
+	"github.com/kitbridge/kitbridge/orgsync"
+)
+
+// plan is what a reconciliation would do.
+func (f *fixture) plan(options ldapsink.WholeOptions) ldapsink.Whole {
+	f.t.Helper()
+	f.writes = nil
+	whole, err := f.sink.Plan(f.t.Context(), f.state, options)
+	if err != nil {
+		f.t.Fatalf("Plan: %v", err)
+	}
+	if len(f.writes) > 0 {
+		f.t.Errorf("Plan wrote %v", f.writes)
+	}
+	return whole
+}
+
+// reconcile does it, and everything must come to be equal.
+func (f *fixture) reconcile(options ldapsink.WholeOptions) ldapsink.Whole {
+	f.t.Helper()
+	f.writes = nil
+	whole, err := f.sink.Reconcile(f.t.Context(), f.state, options)
+	if err != nil {
+		f.t.Fatalf("Reconcile: %v", err)
+	}
+	for _, r := range whole.Reports {
+		f.t.Errorf("%v: %v", r.ID, r.Err)
+	}
+	return whole
+}
+
+func shortly(operations []ldapsink.Operation) []string {
+	var list []string
+	for _, o := range operations {
+		list = append(list, fmt.Sprintf("%s %s %s", o.Kind, o.ID.Kind, o.ID.Name))
+	}
+	return list
+}
+
+// TestReconcileHistories: a directory that missed everything since some time is made equal
+// at once, on every kind of server and in every layout, and then there is nothing to do.
+func TestReconcileHistories(t *testing.T) {
+	t.Parallel()
+	for _, kind := range targets() {
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			dir := kind.start(t)
+			for n, shape := range []string{"people", "tree", "nested people", "nested tree"} {
+				t.Run(shape, func(t *testing.T) { // one after the other: they share the directory
+					f := emptyFixture(t, dir)
+					var cfg ldapsink.Config
+					shapes()[shape](&cfg)
+					f.sink = f.open(shapes()[shape], func(c *ldapsink.Config) { c.AppGroups = n%2 == 0 })
+					f.state.tenant.ID = orgsync.TenantID(fmt.Sprintf("whole%d", n))
+					m := model{
+						kind: kind, layout: cfg.Layout, nested: cfg.NestedGroups, state: f.state, apps: n%2 == 0,
+						root: "ou=" + string(f.state.tenant.ID) + "," + peers.BaseDN,
+					}
+					h := history{rand.New(rand.NewPCG(uint64(n), 7)), f.state, namesDrawn()}
+					if kind.ascii {
+						h.names = slices.DeleteFunc(h.names, func(s string) bool { return s == "王五" })
+					}
+					for round := range kind.steps / 10 {
+						for range 12 {
+							h.step()
+						}
+						planned := f.plan(ldapsink.WholeOptions{})
+						done := f.reconcile(ldapsink.WholeOptions{Only: planned.Digest})
+						m.check(f)
+						if diff := cmp.Diff(shortly(planned.Operations), shortly(done.Operations)); diff != "" {
+							t.Errorf("planned and done (-planned +done):\n%s", diff)
+						}
+						if again := f.plan(ldapsink.WholeOptions{}); len(again.Operations) > 0 {
+							t.Errorf("planned again: %v", again.Operations)
+						}
+						if t.Failed() {
+							t.Fatalf("in round %d", round)
+						}
+					}
+					if writes := f.all(); len(writes) > 0 {
+						t.Errorf("the lane found something to do: %v", writes)
+					}
+				})
+			}
+		})
+	}
+}
+
+// TestReconcileSabotage: what people do to our entries is named and healed.
+func TestReconcileSabotage(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, peers.SlapdOptions{})
+	f.state.department("a", "A", "")
+	f.state.department("b", "B", "a")
+	f.state.user("zhang", "张三", "b", orgsync.AttrPosition, "工程师")
+	f.state.user("li", "李四", "b")
+	f.all()
+	f.add("cn=printer,ou=b,ou=a,ou=departments,"+root, "objectClass", "device", "cn", "printer")
+	f.modify("uid=li,ou=people,"+root, "roomNumber", "A-101")
+	want := f.read(root)
+	tests := []struct {
+		name string
+		do   func()
+		want []string
+	}{
+		{"nothing", func() {}, nil},
+		{"user deleted", func() { f.deleteEntry("uid=zhang,ou=people," + root) }, []string{"add user zhang"}},
+		{"user renamed", func() { f.rename("uid=li,ou=people,"+root, "uid=other", "") }, []string{"rename user li"}},
+		{"user moved", func() { f.rename("uid=li,ou=people,"+root, "uid=li", "ou=departments,"+root) }, []string{"rename user li"}},
+		{"user moved beside", func() { f.rename("uid=li,ou=people,"+root, "uid=li", root) }, []string{"rename user li"}},
+		{"user changed", func() { f.modify("uid=zhang,ou=people,"+root, "title", "boss") }, []string{"modify user zhang"}},
+		{"department renamed", func() { f.rename("ou=a,ou=departments,"+root, "ou=z", "") }, []string{"rename department a"}},
+		{"department moved", func() { f.rename("ou=b,ou=a,ou=departments,"+root, "ou=b", "ou=departments,"+root) }, []string{"rename department b"}},
+		{"group deleted", func() { f.deleteEntry("cn=b,ou=groups," + root) }, []string{"add group b", "modify group b"}},
+		{"member taken out", func() { f.modify("cn=b,ou=groups,"+root, "member", "uid=li,ou=people,"+root) }, []string{"modify group b"}},
+		{"member put in", func() { f.modify("cn=admin,ou=roles,"+root, "member", "uid=li,ou=people,"+root) }, []string{"modify role admin"}},
+		{"container deleted", func() { f.deleteEntry("ou=pending," + root) }, []string{"add container pending"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { // one after the other: they share the directory
+			tt.do()
+			planned := f.plan(ldapsink.WholeOptions{})
+			if diff := cmp.Diff(tt.want, shortly(planned.Operations)); diff != "" {
+				t.Errorf("planned (-want +got):\n%s", diff)
+			}
+			f.reconcile(ldapsink.WholeOptions{Only: planned.Digest})
+			if diff := cmp.Diff(want, f.read(root)); diff != "" {
+				t.Errorf("not healed (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestReconcileOnly: another plan than the one that was asked for is not done.
+func TestReconcileOnly(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, peers.SlapdOptions{})
+	f.state.user("zhang", "张三", "")
+	f.all()
+	f.modify("uid=zhang,ou=people,"+root, "title", "boss")
+	planned := f.plan(ldapsink.WholeOptions{})
+	f.state.user("zhang", "张三丰", "")
+	f.writes = nil
+	if _, err := f.sink.Reconcile(t.Context(), f.state, ldapsink.WholeOptions{Only: planned.Digest}); !errors.Is(err, ldapsink.ErrPlanChanged) || len(f.writes) > 0 {
+		t.Errorf("Reconcile of an old plan = %v and wrote %v, want ErrPlanChanged and nothing", err, f.writes)
+	}
+}
+
+// TestReconcileGuard: more than the guard allows is not deleted unasked.
+func TestReconcileGuard(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, peers.SlapdOptions{}, func(c *ldapsink.Config) { c.Removed = ldapsink.DeleteRemoved })
+	for n := range 10 {
+		f.state.user(fmt.Sprint("u", n), "某", "")
+	}
+	f.all()
+	for n := range 6 {
+		f.state.status(fmt.Sprint("u", n), orgsync.StatusRemoved)
+	}
+	guard := &orgsync.Guard{Count: 5, Percent: 50, Max: 1000}
+	planned := f.plan(ldapsink.WholeOptions{Guard: guard})
+	if n := planned.Deletions()[ldapsink.UserEntry]; n != 6 || planned.Held == "" {
+		t.Errorf("%d deletions, held %q; want 6 and a reason", n, planned.Held)
+	}
+	if _, err := f.sink.Reconcile(t.Context(), f.state, ldapsink.WholeOptions{Guard: guard}); !errors.Is(err, ldapsink.ErrHeld) || len(f.names("ou=people")) != 10 {
+		t.Errorf("Reconcile = %v, %d users left; want ErrHeld and all", err, len(f.names("ou=people")))
+	}
+	f.reconcile(ldapsink.WholeOptions{})
+	if got := f.names("ou=people"); len(got) != 4 {
+		t.Errorf("people are %v, want four", got)
+	}
+}
+
+// TestAdopt: entries that stood there before are left alone, and ours when somebody says so.
+func TestAdopt(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, peers.SlapdOptions{}, func(c *ldapsink.Config) { c.RootBase = true; c.BaseDN = "ou=customers," + peers.BaseDN })
+	base := "ou=customers," + peers.BaseDN
+	f.add(base, "objectClass", "organizationalUnit", "ou", "customers")
+	f.add("ou=people,"+base, "objectClass", "organizationalUnit", "ou", "people")
+	f.add("ou=staff,"+base, "objectClass", "organizationalUnit", "ou", "staff")
+	f.add("uid=zhang,ou=people,"+base, "objectClass", "inetOrgPerson", "uid", "zhang", "cn", "z", "sn", "z", "roomNumber", "A-1")
+	f.add("uid=li,ou=staff,"+base, "objectClass", "inetOrgPerson", "uid", "li", "cn", "l", "sn", "l")
+	f.add("uid=guest,ou=people,"+base, "objectClass", "inetOrgPerson", "uid", "guest", "cn", "g", "sn", "g")
+	f.state.user("zhang", "张三", "")
+	f.state.user("li", "李四", "")
+	zhang, li := f.uuid("uid=zhang,ou=people,"+base), f.uuid("uid=li,ou=staff,"+base)
+
+	planned := f.plan(ldapsink.WholeOptions{})
+	if len(planned.Adopted) > 0 || len(planned.Reports) != 1 || !strings.Contains(planned.Reports[0].Err.Error(), "not ours") {
+		t.Errorf("without adopt: %d adopted, reports %v; want none, and the one who is in the way", len(planned.Adopted), planned.Reports)
+	}
+	planned = f.plan(ldapsink.WholeOptions{Adopt: true})
+	if len(planned.Adopted) != 2 || len(planned.Reports) != 0 {
+		t.Errorf("with adopt: %v adopted, reports %v; want both", planned.Adopted, planned.Reports)
+	}
+	f.reconcile(ldapsink.WholeOptions{Adopt: true})
+	if a, b := f.uuid("uid=zhang,ou=people,"+base), f.uuid("uid=li,ou=people,"+base); a != zhang || b != li {
+		t.Errorf("entries %s and %s, want %s and %s with their new names", a, b, zhang, li)
+	}
+	got := f.read("uid=zhang,ou=people,"+base, "displayName", "roomNumber")
+	want := map[string]map[string][]string{"uid=zhang,ou=people," + base: {"displayName": {"张三"}, "roomNumber": {"A-1"}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("adopted entry (-want +got):\n%s", diff)
+	}
+	if f.uuid("uid=guest,ou=people,"+base) == "" {
+		t.Error("the entry of somebody else is gone")
+	}
+	if again := f.plan(ldapsink.WholeOptions{}); len(again.Operations) > 0 {
+		t.Errorf("planned again: %v", again.Operations)
+	}
+}
