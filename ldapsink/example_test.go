@@ -29,7 +29,6 @@ func ExamplePlan() {
 	}
 	// Output:
 	// version: 1
-	//
 	// dn: ou=sales,ou=departments,ou=t1,dc=example,dc=org
 	// changetype: modrdn
 	// newrdn: ou=sales

@@ -13,8 +13,10 @@ const ldifWidth = 76
 func WriteLDIF(w io.Writer, operations []Operation) error {
 	var b strings.Builder
 	b.WriteString("version: 1\n")
-	for _, o := range operations {
-		b.WriteByte('\n')
+	for n, o := range operations {
+		if n > 0 { // slapadd takes no blank line after the version
+			b.WriteByte('\n')
+		}
 		writeRecord(&b, o)
 	}
 	_, err := io.WriteString(w, b.String())

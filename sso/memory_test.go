@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -184,7 +185,9 @@ func (m *memory) Credential(_ context.Context, tenant sso.TenantID) (sso.Credent
 func (m *memory) Account(_ context.Context, tenant sso.TenantID, app sso.AppID, user sso.UserName) (sso.Account, error) {
 	unlock, err := m.lock()
 	defer unlock()
-	return m.accounts[accountKey{tenant, app, user}], err
+	account := m.accounts[accountKey{tenant, app, user}]
+	account.Marks = strconv.Itoa(m.mark(tenant, app, user))
+	return account, err
 }
 
 func (m *memory) CreateSession(_ context.Context, s sso.NewSession) error {

@@ -81,6 +81,8 @@ type Account struct {
 	// Role is the synced role, RoleUnknown if no push named one.
 	Role Role
 	Profile
+	// Marks names the revocation marks that concern the user now, in any form that differs once something was taken away.
+	Marks string
 }
 
 // Tenants finds tenants. Implementations are safe for concurrent use and answer from the state as it is now: a tenant that

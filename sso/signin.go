@@ -50,7 +50,9 @@ type waiting struct {
 	Return  string   `json:"r"`
 	Confirm bool     `json:"c,omitempty"`
 	Token   string   `json:"k,omitempty"`
-	At      int64    `json:"a"`
+	// Marks are [Account.Marks] at the verification: who is removed and added again meanwhile may be another person.
+	Marks string `json:"m,omitempty"`
+	At    int64  `json:"a"`
 }
 
 // land decides what becomes of a verified identity. ask forces the confirm page; foreign does so while somebody else is
@@ -64,12 +66,12 @@ func (rp *RelyingParty) land(ctx context.Context, r *http.Request, to target, v 
 		}
 		ask = other
 	}
-	verdict, err := rp.admission(ctx, to, v)
+	verdict, marks, err := rp.admission(ctx, to, v)
 	if err != nil {
 		return l, err
 	}
 	l.verdict = verdict
-	l.waiting = waiting{Who: v, Domain: to.domain, Return: returnTo, Confirm: ask, Token: randomHex(), At: rp.now().Unix()}
+	l.waiting = waiting{Who: v, Domain: to.domain, Return: returnTo, Confirm: ask, Token: randomHex(), Marks: marks, At: rp.now().Unix()}
 	switch {
 	case verdict == pending:
 		l.kind, l.location = landWaiting, ssoPrefix+"/pending"
@@ -93,13 +95,24 @@ func (rp *RelyingParty) someoneElse(r *http.Request, v verified) (bool, error) {
 	return ok && (live.Tenant != v.Tenant || live.User != v.User), nil
 }
 
-// admission asks the synced state, as it is now, about a verified identity.
-func (rp *RelyingParty) admission(ctx context.Context, to target, v verified) (verdict, error) {
+// admission asks the synced state, as it is now, about a verified identity. marks are those of the account.
+func (rp *RelyingParty) admission(ctx context.Context, to target, v verified) (verdict verdict, marks string, err error) {
 	account, err := rp.accounts.Account(ctx, v.Tenant, to.credential.App, v.User)
 	if err != nil {
-		return refused, portError(err)
+		return refused, "", portError(err)
 	}
-	return admit(to.tenant, to.credential, account, rp.settings.UnknownUser, rp.settings.AllowTestTenants), nil
+	return admit(to.tenant, to.credential, account, rp.settings.UnknownUser, rp.settings.AllowTestTenants), account.Marks, nil
+}
+
+// admitWaiting is admission for an identity that was verified a while ago. If anything was taken away since, it is
+// [ErrAttemptExpired] however things stand now: the name may have been given to somebody else.
+func (rp *RelyingParty) admitWaiting(ctx context.Context, to target, wait waiting) (verdict, error) {
+	verdict, marks, err := rp.admission(ctx, to, wait.Who)
+	admits := verdict == admitted || verdict == admittedProvisionally || verdict == pending
+	if err == nil && admits && marks != wait.Marks {
+		return refused, ErrAttemptExpired
+	}
+	return verdict, err
 }
 
 func (rp *RelyingParty) newSession(to target, v verified, verdict verdict) *creation {
@@ -183,7 +196,7 @@ func (rp *RelyingParty) whyNot(ctx context.Context, s NewSession) error {
 	if err != nil {
 		return err
 	}
-	verdict, err := rp.admission(ctx, to, verified{Tenant: s.Tenant, User: s.User})
+	verdict, _, err := rp.admission(ctx, to, verified{Tenant: s.Tenant, User: s.User})
 	switch {
 	case err != nil:
 		return err
@@ -246,7 +259,7 @@ func (rp *RelyingParty) servePending(w http.ResponseWriter, r *http.Request, e *
 	if err != nil {
 		return err
 	}
-	verdict, err := rp.admission(r.Context(), to, wait.Who)
+	verdict, err := rp.admitWaiting(r.Context(), to, wait)
 	if err != nil {
 		return err
 	}
@@ -312,7 +325,7 @@ func (rp *RelyingParty) serveConfirmed(w http.ResponseWriter, r *http.Request, e
 	if !wait.Confirm || wait.Token == "" || subtle.ConstantTimeCompare([]byte(token), []byte(wait.Token)) != 1 {
 		return ErrAttemptLost
 	}
-	verdict, err := rp.admission(r.Context(), to, wait.Who)
+	verdict, err := rp.admitWaiting(r.Context(), to, wait)
 	if err != nil {
 		return err
 	}

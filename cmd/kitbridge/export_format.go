@@ -162,7 +162,7 @@ func (e *ldifExporter) write(dn ldapsink.DN, as ldapsink.Attributes) error {
 	}
 	record := text.String()
 	if e.begun { // the version stands once, at the beginning (RFC 2849)
-		record = strings.TrimPrefix(record, ldifVersion)
+		record = "\n" + strings.TrimPrefix(record, ldifVersion)
 	}
 	e.begun = true
 	_, err := e.out.WriteString(record)

@@ -261,7 +261,7 @@ func testExport(t *testing.T, w *world, b *market.Buyer) {
 	ldif := w.command(t, exitOK, "export", "--format", "ldif", "--base-dn", "dc=example,dc=org")
 	ldif = strings.ReplaceAll(ldif, "\n ", "") // unfolded
 	for _, want := range []string{
-		"version: 1\n\ndn: ou=68cbc86abc2018ab880d92f36422fa0e,dc=example,dc=org\n",
+		"version: 1\ndn: ou=68cbc86abc2018ab880d92f36422fa0e,dc=example,dc=org\n",
 		"dn: ou=20110,ou=20100,ou=20000,ou=departments,ou=68cbc86abc2018ab880d92f36422fa0e,dc=example,dc=org\n",
 		"dn: uid=zhangsan,ou=people,ou=",
 		"dn: uid=qianduo,ou=disabled,ou=",

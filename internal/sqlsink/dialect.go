@@ -76,7 +76,7 @@ func mysqlDialect(name Dialect, collation string) dialect {
 		key:          "VARCHAR(64) CHARACTER SET utf8mb4 COLLATE " + collation,
 		keyCollation: collation,
 		moment:       "DATETIME(3)",
-		path:         "TEXT", // takes no literal default
+		path:         "TEXT CHARACTER SET utf8mb4 COLLATE " + collation, // takes no literal default
 		tableOptions: " ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4",
 		indexInline:  true,
 		lock:         " FOR UPDATE",

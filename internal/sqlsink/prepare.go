@@ -150,6 +150,11 @@ func (s schema) lacking(t table, columns map[string]string) []missing {
 				what:  "column " + full + "." + c.name + " is missing",
 				fix:   []string{"ALTER TABLE " + s.name(t.name) + " ADD COLUMN " + s.definition(t, c)},
 			})
+		case c.kind == pathKind && s.keyCollation != "" && collation != s.keyCollation:
+			lacks = append(lacks, missing{
+				what: fmt.Sprintf("column %s.%s has the collation %s, by which different paths may be equal", full, c.name, collation),
+				fix:  []string{"ALTER TABLE " + s.name(t.name) + " MODIFY COLUMN " + s.definition(t, c)},
+			})
 		case c.kind == keyKind && s.keyCollation != "" && collation != s.keyCollation:
 			lacks = append(lacks, missing{table: t.name, what: fmt.Sprintf("column %s.%s has the collation %s, by which different keys may be equal: make it %s",
 				full, c.name, collation, s.keyCollation)})

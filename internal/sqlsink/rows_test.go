@@ -121,6 +121,26 @@ func testRemovedTenant(t *testing.T, p product) {
 	p.want(t, "SELECT enabled FROM kit_grant", "0")
 }
 
+// testPathBytes: paths of codes that differ in case only are different, also in tables that an
+// older program made.
+func testPathBytes(t *testing.T, p product) {
+	v := newState()
+	v.department("a1", "甲", "")
+	v.department("A1", "乙", "")
+	s := newSink(t, p)
+	converge(t, s, v, v.keys()...)
+	p.want(t, "SELECT org_code FROM kit_department WHERE path = '/a1/'", "a1")
+	if p.dial != sqlsink.MariaDB {
+		return
+	}
+	p.want(t, "SELECT org_code FROM kit_department WHERE path LIKE '/A1/%'", "A1")
+	p.exec(t, "ALTER TABLE kit_department MODIFY COLUMN path TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL")
+	p.want(t, "SELECT COUNT(*) FROM kit_department WHERE path = '/a1/'", "2")
+	again := newSink(t, p)
+	converge(t, again, v, v.keys()...)
+	p.want(t, "SELECT org_code FROM kit_department WHERE path = '/a1/'", "a1")
+}
+
 // testPurged: of a tenant that was purged nothing is left but what the product holds on to.
 func testPurged(t *testing.T, p product) {
 	v, other := newState(), newState()

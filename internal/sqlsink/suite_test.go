@@ -259,6 +259,7 @@ func suite(t *testing.T, open func(*testing.T) product) {
 		{"purge", testPurge},
 		{"reach", testReach},
 		{"check", testCheck},
+		{"paths byte for byte", testPathBytes},
 		{"check finds what is refused", testCheckReadOnly},
 		{"mark", testMark},
 		{"closed", testClosed},

@@ -2,9 +2,12 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kitbridge/kitbridge/orgsync"
 	"github.com/kitbridge/kitbridge/sso"
@@ -123,6 +126,21 @@ func (a around) allMarks() map[mark]orgsync.Moment {
 		}
 	}
 	return marks
+}
+
+// marksText is all marks in a form that differs once one is raised; empty if there is none.
+func (a around) marksText() string {
+	marks := a.allMarks()
+	if len(marks) == 0 {
+		return ""
+	}
+	lines := make([]string, 0, len(marks))
+	for m, at := range marks {
+		lines = append(lines, fmt.Sprintf("%c%q%x", m.kind, m.instance, string(at)))
+	}
+	slices.Sort(lines)
+	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
+	return hex.EncodeToString(sum[:12])
 }
 
 // revokedSince says whether anything was taken away that was not when then was read.

@@ -103,7 +103,9 @@ func (s *Store) Account(ctx context.Context, tenant sso.TenantID, app sso.AppID,
 		return sso.Account{}, err
 	}
 	a, err := readAround(ctx, s.readers, t.scope, orgsync.AppID(app), orgsync.UserName(user))
-	return a.account(orgsync.UserName(user)), err
+	account := a.account(orgsync.UserName(user))
+	account.Marks = a.marksText()
+	return account, err
 }
 
 // Credential implements [sso.Credentials].

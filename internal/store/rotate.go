@@ -12,9 +12,9 @@ import (
 const (
 	selectRing          = "SELECT fingerprint, seen_at FROM ring_key"
 	selectSealedKeys    = "SELECT realm, tenant, data_key FROM scope WHERE data_key IS NOT NULL ORDER BY id"
-	selectSealedSecrets = `SELECT c.realm, c.tenant, k.instance, k.app, k.client_secret FROM credential k
+	selectSealedClients = `SELECT c.realm, c.tenant, k.instance, k.app, k.client_secret FROM credential k
 	JOIN scope c ON c.id = k.scope WHERE length(k.client_secret) > 0 ORDER BY c.id, k.instance, k.app`
-	updateSecret = "UPDATE credential SET client_secret = ? WHERE scope = ? AND instance = ? AND app = ? AND client_secret = ?"
+	resealClient = "UPDATE credential SET client_secret = ? WHERE scope = ? AND instance = ? AND app = ? AND client_secret = ?"
 	resealKey    = "UPDATE scope SET data_key = ? WHERE id = ? AND data_key = ?"
 )
 
@@ -67,7 +67,7 @@ func (s *Store) sealedValues(ctx context.Context) ([]sealedValue, error) {
 	secrets, err := collect(ctx, s.readers, func(rows *sql.Rows) (v sealedValue, err error) {
 		v.secret = true
 		return v, rows.Scan(&v.scope.Realm, &v.scope.Tenant, &v.instance, &v.app, &v.sealed)
-	}, selectSealedSecrets)
+	}, selectSealedClients)
 	return append(keys, secrets...), err
 }
 
@@ -119,7 +119,7 @@ func (s *Store) reseal(ctx context.Context, v sealedValue) (int, error) {
 			return err
 		}
 		if v.secret {
-			n, err = c.exec(ctx, updateSecret, fresh, id, string(v.instance), string(v.app), v.sealed)
+			n, err = c.exec(ctx, resealClient, fresh, id, string(v.instance), string(v.app), v.sealed)
 		} else {
 			n, err = c.exec(ctx, resealKey, fresh, id, v.sealed)
 		}

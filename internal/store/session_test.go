@@ -186,8 +186,17 @@ func TestAccount(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			before := got.Marks
+			got.Marks = ""
 			if diff := cmp.Diff(sso.Account{Status: test.want, Role: test.role}, got); diff != "" {
 				t.Errorf("Account (-want +got):\n%s", diff)
+			}
+			// What is given leaves the marks; what is taken away changes them for good.
+			for _, m := range []orgsync.Message{grants("one", "app", orgsync.FlagModify, 50), grants("one", "app", orgsync.FlagRemove, 51), grants("one", "app", orgsync.FlagAdd, 52)} {
+				w.pushAt(t, m)
+				if got, err = w.Account(t.Context(), "t", "app", "u"); err != nil || (got.Marks == before) != (m.Flag == orgsync.FlagModify) {
+					t.Errorf("after flag %d the marks are %q, %v; before %q", m.Flag, got.Marks, err, before)
+				}
 			}
 			other, err := w.Account(t.Context(), "nobody", "app", "u")
 			if err != nil || other != (sso.Account{}) {
