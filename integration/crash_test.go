@@ -142,7 +142,7 @@ func TestCrash(t *testing.T) {
 			t.Errorf("of a push that was cut off %d users of %d are there: %v", n, len(h.users), h.users)
 		}
 	}
-	s.settles(t, 10*time.Second, b)
+	s.settles(t, patience, b)
 
 	// The marketplace sends again what was cut off.
 	for _, h := range all.unanswered {
@@ -154,7 +154,7 @@ func TestCrash(t *testing.T) {
 		}
 		stated += usersPerPush
 	}
-	s.settles(t, 10*time.Second, b)
+	s.settles(t, patience, b)
 	want := got
 	want.Accepted, want.Applied = stated, stated
 	mustEqual(t, "journal in the end", want, s.status(t).Journal)
