@@ -5,7 +5,8 @@ import (
 	"iter"
 )
 
-// Reach implements [orgsync.Reachable]: the directory answers, lets us in and has the base.
+// Reach implements [orgsync.Reachable]: the directory answers, lets us in, has the base and
+// is ours.
 func (s *Sink) Reach(ctx context.Context) error {
 	profile, err := s.Profile(ctx)
 	if err != nil {
@@ -15,7 +16,10 @@ func (s *Sink) Reach(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return at.checkBase(ctx)
+	if err := at.checkBase(ctx); err != nil {
+		return err
+	}
+	return s.own(ctx, true)
 }
 
 // checkBase says whether base_dn is there.

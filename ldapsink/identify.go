@@ -96,12 +96,13 @@ func (r *round) intended(f found, candidates []EntryID) (EntryID, bool) {
 	if f.uuid == "" || !r.isByUs(f) {
 		return EntryID{}, false
 	}
+	adopts := r.sink.cfg.Adopt != nil && r.sink.cfg.Adopt()
 	for _, id := range candidates {
 		l := r.links[id]
-		if l.DN == "" || l.UUID != "" {
+		if l.UUID != "" || l.DN == "" && !adopts {
 			continue
 		}
-		if dn, err := r.parse(l.DN); err != nil || !dn.Equal(f.DN) {
+		if dn, err := r.parse(l.DN); l.DN != "" && (err != nil || !dn.Equal(f.DN)) {
 			continue
 		}
 		l = Link{ID: id, UUID: f.uuid, DN: f.DN.String()}

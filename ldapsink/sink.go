@@ -68,6 +68,12 @@ type Config struct {
 	Switched func(context.Context)
 	// Links remembers which entries are ours.
 	Links Links
+	// Register says whether the directory, which remembers whose it is in the entry
+	// cn=kitbridge below BaseDN, may be written. nil: nobody is asked.
+	Register orgsync.Registrar
+	// Adopt, if it returns true, says that the directory was taken over: then entries of
+	// which Links knows nothing are ours if our own account made them. nil: they are not.
+	Adopt func() bool
 	// Now is the clock.
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -85,6 +91,8 @@ type Sink struct {
 	mu       sync.Mutex
 	profile  *Profile // under mu; nil: not asked for yet
 	external string   // under mu: the DN that the server knows us by, if we name none
+
+	owner ownership
 }
 
 // New checks the configuration, all of it, and connects to nothing.
@@ -206,6 +214,9 @@ func (s *Sink) Converge(ctx context.Context, view orgsync.View, keys []orgsync.K
 	if !tenant.Announced || !s.cfg.Tenants(tenant) {
 		return resultsOf(owed), nil
 	}
+	if err := s.own(ctx, false); err != nil {
+		return nil, err
+	}
 	settled, err := s.converge(ctx, view, tenant, owed)
 	if err == nil && tenant.Purged {
 		s.dismantle(ctx, view, tenant, settled)
@@ -278,6 +289,10 @@ func (s *Sink) try(ctx context.Context, view orgsync.View, tenant orgsync.Tenant
 				return settled, err
 			}
 			s.directory.Reset()
+			s.owner.forget()
+			if err := s.own(ctx, false); err != nil { // perhaps it is another server now
+				return settled, err
+			}
 			continue
 		}
 		asked := keySet(owed)

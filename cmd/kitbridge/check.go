@@ -218,7 +218,7 @@ func (d *doctor) sinks(ctx context.Context, cfg Config, s *store.Store) {
 		if s != nil {
 			links = s.Links(c.Name)
 		}
-		sink, closeSink, err := openSink(c, onlyJudge(s, c.Name), links, nil, log)
+		sink, closeSink, err := openSink(c, ties{register: onlyJudge(s, c.Name), links: links}, log)
 		if err == nil && s != nil && c.Type != sinkSQL {
 			err = stillBelow(ctx, s, c)
 		}

@@ -30,6 +30,7 @@ type keeper struct {
 	// All under mu: who we are; what we told last, or found and judged to be ours; what
 	// the database remembers, and since when.
 	bridge     string
+	taken      bool // the sink was taken over, now or long ago
 	known      orgsync.Deed
 	remembered orgsync.Mark
 	at         time.Time
@@ -63,7 +64,7 @@ func (k *keeper) register(ctx context.Context, found orgsync.Deed) (orgsync.Deed
 		return orgsync.Deed{}, err
 	}
 	k.mu.Lock()
-	k.bridge = h.Bridge
+	k.bridge, k.taken = h.Bridge, t.Taken
 	k.mu.Unlock()
 	switch standing := h.Judge(found, t.Seen); standing {
 	case orgsync.StandingOurs:
@@ -95,6 +96,9 @@ func (k *keeper) refuse(ctx context.Context, h orgsync.History, found orgsync.De
 			return err
 		}
 		k.took.Store(true)
+		k.mu.Lock()
+		k.taken = true
+		k.mu.Unlock()
 		k.log.WarnContext(ctx, "the sink is taken over; everything is owed to it again", "sink", k.sink, "from", found.Owner, "held", found.Mark.String())
 		return nil
 	}
@@ -118,6 +122,13 @@ func (k *keeper) knows(found orgsync.Deed) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return found == k.known && found.Owner != "" && !k.takeOver.Load()
+}
+
+// adopts says whether the sink was taken over: what its own account made there is ours.
+func (k *keeper) adopts() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.taken
 }
 
 // tell returns the deed of the state as it is now.

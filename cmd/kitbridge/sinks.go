@@ -27,7 +27,8 @@ func openSinks(ctx context.Context, cfg Config, s *store.Store, keepers map[stri
 	var closers []func() error
 	var faults []error
 	for _, c := range cfg.Sinks {
-		opened, closeOne, err := openSink(c, keepers[c.Name].register, s.Links(c.Name), lookAgain(c.Name, s, log), log)
+		k := keepers[c.Name]
+		opened, closeOne, err := openSink(c, ties{register: k.register, adopts: k.adopts, links: s.Links(c.Name), switched: lookAgain(c.Name, s, log)}, log)
 		if err == nil && c.Type != sinkSQL {
 			err = stillBelow(ctx, s, c)
 		}
@@ -49,10 +50,18 @@ func openSinks(ctx context.Context, cfg Config, s *store.Store, keepers map[stri
 	return sinks, closeAll, nil
 }
 
-// openSink makes one sink that asks register whether it may be written.
-func openSink(c Sink, register orgsync.Registrar, links ldapsink.Links, switched func(context.Context), log *slog.Logger) (orgsync.Sink, func() error, error) {
+// ties are what a sink is given of the bridge.
+type ties struct {
+	register orgsync.Registrar     // says whether it may be written
+	adopts   func() bool           // a directory: it was taken over; may be nil
+	links    ldapsink.Links        // a directory: its entries that are ours
+	switched func(context.Context) // a directory: another server answers; may be nil
+}
+
+// openSink makes one sink.
+func openSink(c Sink, t ties, log *slog.Logger) (orgsync.Sink, func() error, error) {
 	if c.Type != sinkSQL {
-		opened, err := openDirectory(c, links, switched, log)
+		opened, err := openDirectory(c, t, log)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -60,7 +69,7 @@ func openSink(c Sink, register orgsync.Registrar, links ldapsink.Links, switched
 	}
 	opened, err := sqlsink.New(sqlsink.Config{
 		Name: c.Name, URL: c.URL[0].Reveal(), Prefix: c.Prefix, Verify: c.Schema == "verify",
-		Tenants: c.Tenants, PurgeAfter: c.PurgeAfter, Register: register, Now: time.Now, Logger: log,
+		Tenants: c.Tenants, PurgeAfter: c.PurgeAfter, Register: t.register, Now: time.Now, Logger: log,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -127,7 +136,7 @@ func shape(c Sink) string {
 	return b.String()
 }
 
-func openDirectory(c Sink, links ldapsink.Links, switched func(context.Context), log *slog.Logger) (*ldapsink.Sink, error) {
+func openDirectory(c Sink, t ties, log *slog.Logger) (*ldapsink.Sink, error) {
 	secure, err := clientTLS(c)
 	if err != nil {
 		return nil, fmt.Errorf("sink %s: %w", c.Name, err)
@@ -150,7 +159,7 @@ func openDirectory(c Sink, links ldapsink.Links, switched func(context.Context),
 		Name:           c.Name, URLs: revealAll(c.URL), BindDN: c.BindDN, BindPassword: orgsync.Secret(c.BindPassword.Reveal()),
 		BaseDN: c.BaseDN, StartTLS: c.StartTLS, TLS: secure, Tenants: allowTenants(c.Tenants),
 		Removed: removed, PurgeAfter: c.PurgeAfter, Connections: c.Connections,
-		Links: links, Now: time.Now, Logger: log, Switched: switched,
+		Register: t.register, Adopt: t.adopts, Links: t.links, Now: time.Now, Logger: log, Switched: t.switched,
 	})
 }
 
