@@ -142,7 +142,7 @@ func TestReplicas(t *testing.T) {
 
 func testReplicas(t *testing.T, count int) {
 	t.Helper()
-	const pause, senders, perSecond = 2 * time.Second, 4, 40
+	const pause, senders, perSecond = 2 * time.Second, 4, 20 // 120 users a second: a busy directory keeps pace
 	directory, product := peers.Slapd(t, peers.SlapdOptions{MemberOf: true}).URL(), peers.MariaDB(t).Product()
 	replicas := startReplicas(t, count, ldapSink(directory)+sqlSink(product))
 	s := &scene{bridge: replicas[0], directory: directory, tables: openMariaDB(t, product)}
