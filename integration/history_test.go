@@ -223,7 +223,7 @@ func (c *chronicle) approveAll(t testing.TB) (approved int) {
 }
 
 // agrees compares all tables with the model's, after the sinks are owed nothing.
-// skipDepartments names tenants that ended: the tables keep their departments,
+// Of tenants that ended the departments are compared in the end only: the tables keep them,
 // whatever came of them later, until a list says what came back.
 func (c *chronicle) agrees(t testing.TB, when string, isFinal bool) {
 	t.Helper()
