@@ -135,7 +135,12 @@ func stripIdentity(r *http.Request) {
 // Scripts, images and prefetches get a 401 instead. Browsers say what they do in Sec-Fetch-*; for the others Accept and
 // X-Requested-With must do.
 func isPageLoad(method string, h http.Header) bool {
-	if method != http.MethodGet || isPrefetch(h) || strings.EqualFold(h.Get("Upgrade"), "websocket") {
+	return method == http.MethodGet && navigates(h)
+}
+
+// navigates reports whether a request, whatever its method, is to show a page at the top level.
+func navigates(h http.Header) bool {
+	if isPrefetch(h) || strings.EqualFold(h.Get("Upgrade"), "websocket") {
 		return false
 	}
 	if mode := h.Get("Sec-Fetch-Mode"); mode != "" {

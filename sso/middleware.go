@@ -2,6 +2,7 @@ package sso
 
 import (
 	"context"
+	"errors"
 	"net/http"
 )
 
@@ -17,7 +18,8 @@ func FromContext(ctx context.Context) (Identity, bool) {
 // context ([FromContext]; none for a public request without a session) and in the identity headers, all of them set; the
 // client's own copies of those headers, in whatever spelling, and our cookies are removed, so next may also be a reverse
 // proxy. The rules are applied to the path of r.URL, which is what next sees. Without a session a page load is sent to sign
-// in and comes back to where it was going, and everything else gets a 401 as JSON; what the rules do not allow is a 403. If
+// in and comes back to where it was going, and everything else gets a 401 as JSON; a small form that a page of ours sent is given
+// back after the sign-in, to be sent again by a click. What the rules do not allow is a 403. If
 // the state cannot be read the answer is 503.
 //
 // The session is looked at again every half second while next runs: once it is over, or its rights are, the request's context
@@ -27,6 +29,9 @@ func (rp *RelyingParty) Require(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := rp.askedDirectly(r)
 		d, err := rp.judge(r, a)
+		if errors.Is(err, ErrNoSession) && rp.keepForm(w, r) {
+			return
+		}
 		if err != nil {
 			rp.deny(w, r, a, err)
 			return

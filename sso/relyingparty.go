@@ -131,6 +131,7 @@ func (rp *RelyingParty) Handler() http.Handler {
 	mux.Handle("POST /sso/confirm", rp.page(rp.serveConfirmed))
 	mux.Handle("GET /sso/logout", rp.page(rp.serveLogout))
 	mux.Handle("POST /sso/logout", rp.page(rp.serveLogout))
+	mux.Handle("GET "+resendPath, rp.page(rp.serveResend))
 	mux.Handle("GET /sso/signed-out", rp.page(rp.serveSignedOut))
 	mux.HandleFunc("GET /sso/me", rp.serveMe)
 	mux.Handle("GET /sso/authz/auth-request", rp.authz(rp.askedOriginal, false))
@@ -169,6 +170,9 @@ func (rp *RelyingParty) loginURL(tenant TenantID, returnPath string) string {
 
 // returnOr judges a return target; what is not acceptable becomes the product's home.
 func (rp *RelyingParty) returnOr(text string) string {
+	if text == resendPath {
+		return text // the one page of ours that a sign-in may come back to
+	}
 	if path, ok := returnPath(text, rp.publicURL); ok {
 		return path
 	}

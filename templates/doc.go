@@ -5,6 +5,7 @@
 //	Pages.Confirm    sign in as this user? sign out?
 //	Pages.Pending    signed in, but your account has not been synchronised yet
 //	Pages.Problem    it did not work: why, and what to do (see Reason)
+//	Pages.Resend     you are signed in again: send your form now?
 //	Pages.SignedOut  goodbye
 //
 // There is one method and one struct per page, and no other way to write

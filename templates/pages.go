@@ -2,6 +2,7 @@ package templates
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
@@ -17,7 +18,7 @@ var files embed.FS
 // Pages renders the pages. Make one with [New]; it is immutable and safe for
 // concurrent use.
 type Pages struct {
-	chooser, confirm, pending, problem, signedOut *template.Template
+	chooser, confirm, pending, problem, resend, signedOut *template.Template
 
 	texts  map[Lang]*texts
 	style  template.CSS
@@ -42,7 +43,7 @@ func New() (*Pages, error) {
 	}
 	for name, page := range map[string]**template.Template{
 		"chooser": &p.chooser, "confirm": &p.confirm, "pending": &p.pending,
-		"problem": &p.problem, "signedout": &p.signedOut,
+		"problem": &p.problem, "resend": &p.resend, "signedout": &p.signedOut,
 	} {
 		clone, err := layout.Clone()
 		if err != nil {
@@ -79,6 +80,8 @@ type view struct {
 	// Refresh is the number of seconds after which the browser asks for the
 	// page again; 0 = never.
 	Refresh int
+	// referrer is the Referrer-Policy; empty = no-referrer.
+	referrer string
 }
 
 // render writes a whole page or, if it returns an error, nothing at all.
@@ -98,7 +101,7 @@ func (p *Pages) render(w http.ResponseWriter, status int, t *template.Template, 
 	h.Set("Content-Length", strconv.Itoa(page.Len()))
 	h.Set("Content-Security-Policy", p.policy)
 	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "no-referrer") // the address may carry a code
+	h.Set("Referrer-Policy", cmp.Or(v.referrer, "no-referrer")) // the address may carry a code
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Add("Vary", "Accept-Language")

@@ -52,6 +52,12 @@ func samples(p *templates.Pages, text string) map[string]func(http.ResponseWrite
 		"chooser-nothing": func(w http.ResponseWriter, l templates.Lang) error {
 			return p.Chooser(w, l, templates.ChooserPage{Action: "/sso/login", Query: "nobody" + text})
 		},
+		"resend": func(w http.ResponseWriter, l templates.Lang) error {
+			return p.Resend(w, l, templates.ResendPage{
+				Action: "/notes?id=1&x=" + text, Cancel: "/notes?id=1&x=" + text, Name: "张三" + text, UserName: "zhangsan" + text, TenantName: "晨光制造" + text,
+				Fields: []templates.FormField{{Name: "title" + text, Value: "A\nB & \"C\"" + text}, {Name: "title", Value: ""}},
+			})
+		},
 		"confirm-sign-in": func(w http.ResponseWriter, l templates.Lang) error {
 			return p.Confirm(w, l, templates.ConfirmPage{
 				Action: "/sso/confirm", CSRF: "token" + text, Return: "/" + text, Cancel: "/",
@@ -132,7 +138,7 @@ func TestHeaders(t *testing.T) {
 				"Content-Type":            "text/html; charset=utf-8",
 				"Content-Language":        "en",
 				"Cache-Control":           "no-store",
-				"Referrer-Policy":         "no-referrer",
+				"Referrer-Policy":         map[bool]string{true: "same-origin", false: "no-referrer"}[name == "resend"],
 				"X-Content-Type-Options":  "nosniff",
 				"X-Frame-Options":         "DENY",
 				"Vary":                    "Accept-Language",

@@ -14,6 +14,7 @@ type texts struct {
 	ConfirmSwitchIntro, ConfirmCurrent                          string
 	ConfirmSignOutTitle, ConfirmSignOutIntro, ConfirmSignOutYes string
 	PendingTitle, PendingWait, PendingLong, PendingAgain        string
+	ResendTitle, ResendIntro, ResendYes                         string
 	SignedOutTitle, SignedOutText                               string
 
 	// problem returns the texts of a reason. It is total.

@@ -35,6 +35,9 @@ func englishTexts() *texts {
 		PendingLong:  "You have signed in, but your account has not arrived yet. Ask your organisation's administrator whether you have been authorised for this product, then try again.",
 		PendingAgain: "Check again",
 
+		ResendTitle:    "You are signed in again",
+		ResendIntro:    "The form that you sent had to wait for your sign-in, and nothing has happened yet. Send it now, in the name of:",
+		ResendYes:      "Send the form",
 		SignedOutTitle: "You are signed out",
 		SignedOutText:  "On a shared computer, close all windows of the browser as well.",
 

@@ -35,6 +35,9 @@ func chineseTexts() *texts {
 		PendingLong:  "您已通过认证，但您的账号尚未同步到本产品。请向企业管理员确认是否已为您授权，然后重试。",
 		PendingAgain: "再次检查",
 
+		ResendTitle:    "您已重新登录",
+		ResendIntro:    "您提交的表单因需要登录而暂未发送，目前尚未生效。现在以下列身份发送：",
+		ResendYes:      "发送表单",
 		SignedOutTitle: "您已退出登录",
 		SignedOutText:  "如果使用的是公用电脑，请同时关闭浏览器的所有窗口。",
 
