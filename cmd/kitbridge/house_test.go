@@ -47,6 +47,7 @@ func TestImports(t *testing.T) {
 		"orgsync/orgsynctest": {"orgsync"},
 		"orgsync/push":        {"orgsync"},
 		"ldapsink":            {"orgsync"},
+		"ldapsink/ldaptest":   {"ldapsink"},
 		"templates":           {},
 		"sso":                 {"templates"},
 		"sso/ssotest":         {"sso", "templates"},
