@@ -58,6 +58,9 @@ type ties struct {
 	switched func(context.Context) // a directory: another server answers; may be nil
 }
 
+// feedKept is how long the rows of kit_change are kept.
+const feedKept = 90 * day
+
 // openSink makes one sink.
 func openSink(c Sink, t ties, log *slog.Logger) (orgsync.Sink, func() error, error) {
 	if c.Type != sinkSQL {
@@ -69,7 +72,7 @@ func openSink(c Sink, t ties, log *slog.Logger) (orgsync.Sink, func() error, err
 	}
 	opened, err := sqlsink.New(sqlsink.Config{
 		Name: c.Name, URL: c.URL[0].Reveal(), Prefix: c.Prefix, Verify: c.Schema == "verify",
-		Tenants: c.Tenants, PurgeAfter: c.PurgeAfter, Register: t.register, Now: time.Now, Logger: log,
+		Tenants: c.Tenants, PurgeAfter: c.PurgeAfter, FeedAfter: feedKept, Register: t.register, Now: time.Now, Logger: log,
 	})
 	if err != nil {
 		return nil, nil, err

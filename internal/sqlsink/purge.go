@@ -11,7 +11,7 @@ import (
 
 // Purge deletes what was removed longer than PurgeAfter ago: the rows of users with
 // their grants, of the departments of tenants that ended, and of such tenants of whom
-// nothing else is left. A row that a foreign key of the product's holds stays, disabled.
+// nothing else is left; and the beginning of the feed, past FeedAfter. A row that a foreign key of the product's holds stays, disabled.
 // It returns how many users, departments and tenants went, also when it fails in the
 // middle. Call it as often as you like.
 func (s *Sink) Purge(ctx context.Context) (int, error) {
@@ -36,6 +36,9 @@ func (s *Sink) Purge(ctx context.Context) (int, error) {
 		if err != nil {
 			return gone, fmt.Errorf("sql sink %s: purge: %w", s.cfg.Name, err)
 		}
+	}
+	if _, err := s.trim(ctx, sc); err != nil {
+		return gone, fmt.Errorf("sql sink %s: trim %s%s: %w", s.cfg.Name, sc.prefix, changeTable, err)
 	}
 	return gone, nil
 }

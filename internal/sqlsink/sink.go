@@ -34,6 +34,8 @@ type Config struct {
 	// PurgeAfter is how long the row of a removed user is kept. Zero: until the next
 	// purge.
 	PurgeAfter time.Duration
+	// FeedAfter is how long a row of the feed is kept. Zero: for good.
+	FeedAfter time.Duration
 	// Register says whether the tables, which remember whose they are, may be written.
 	Register orgsync.Registrar
 	// Now is the clock of updated_at and of the feed.

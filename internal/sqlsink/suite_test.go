@@ -258,6 +258,7 @@ func suite(t *testing.T, open func(*testing.T) product) {
 		{"tenants of others", testTenants},
 		{"purge", testPurge},
 		{"reach", testReach},
+		{"feed is trimmed", testTrim},
 		{"check", testCheck},
 		{"paths byte for byte", testPathBytes},
 		{"check finds what is refused", testCheckReadOnly},
