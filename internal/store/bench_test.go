@@ -94,4 +94,5 @@ func BenchmarkPostgreSQL(b *testing.B) {
 	postgreSQL.Store(peers.PostgreSQL(b))
 	b.Run("Accept500", BenchmarkAccept500)
 	b.Run("Update500", BenchmarkUpdate500)
+	b.Run("FirstLoad", BenchmarkFirstLoad)
 }

@@ -197,3 +197,20 @@ func processorTime(b *testing.B) time.Duration {
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// BenchmarkFirstLoad is what lanes take of the database when a new sink is owed 100 000
+// users, all of them done at once.
+func BenchmarkFirstLoad(b *testing.B) {
+	c := crowd(b, "random", 0)
+	for b.Loop() {
+		c.sinks = []string{strconv.Itoa(c.n)}
+		c.n++
+		b.StopTimer()
+		if err := c.store.OpenSinks(b.Context(), c.sinks); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		c.drain(b)
+	}
+	b.ReportMetric(population*float64(b.N)/b.Elapsed().Seconds(), "keys/s")
+}
