@@ -3,12 +3,15 @@
 package integration_test
 
 import (
+	"database/sql"
 	"encoding/json"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-ldap/ldap/v3"
 
 	"github.com/kitbridge/kitbridge/internal/peers"
 )
@@ -110,6 +113,15 @@ func TestTwoBridges(t *testing.T) {
 	theirs.users["sun"] = user{name: "sun", orgCode: "rd", role: "user", standing: userEnabled}
 	second.deliver(t, theirs.authorise(flagAdd, at.Add(time.Minute), "sun"))
 	second.settles(t, 20*time.Second, theirs, ours)
+
+	// The other way, at start.
+	second.Stop()
+	first.Stop()
+	first.Process = peers.Run(t, peers.Program{
+		Name: "kitbridge", Dir: first.dir, Ready: first.healthy,
+		Args: []string{binary, "serve", "--config", filepath.Join(first.dir, "kitbridge.yaml"), "--take-over", "corp", "--take-over", "product"},
+	})
+	first.settles(t, 20*time.Second, after, theirs)
 }
 
 // TestRestore: after a restore nothing that was written since the backup is undone, the gap
@@ -176,5 +188,77 @@ func TestRestore(t *testing.T) {
 	mustEqual(t, "entries are the same ones", uuids, s.uuids(t, b))
 	if standing := s.sinkStanding(t); standing.Restored != nil || standing.Sinks[0].Closed || standing.Sinks[1].Closed {
 		t.Errorf("in the end status says %+v", standing)
+	}
+}
+
+// TestRestoredSinks: a directory and tables that went back to an older state get everything
+// again without anybody asking.
+func TestRestoredSinks(t *testing.T) {
+	t.Parallel()
+	directory, database := peers.Slapd(t, peers.SlapdOptions{MemberOf: true, RefInt: true}).URL(), peers.MariaDB(t).Product()
+	s := startScene(t, directory, database)
+	b := smallBuyer("44444444444444444444444444444444")
+	at := anHourAgo()
+	s.deliver(t, b.binding(t, at)[:3]...)
+	const owner = "cn=kitbridge," + peers.BaseDN
+	description := func() string { return strings.Join(readDirectory(t, directory, owner)[owner]["description"], "") }
+	mark := func() string { return readRows(t, s.tables, "SELECT mark FROM kit_meta")[0][0] }
+	known := func() { // what the sinks say is remembered within ten seconds
+		t.Helper()
+		await(t, 40*time.Second, func() string {
+			if e := description(); mark() == "" || !strings.HasSuffix(e, mark()) {
+				return e + ", want " + mark()
+			}
+			return ""
+		})
+	}
+	await(t, 20*time.Second, func() string {
+		made := readRows(t, s.tables, "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()")
+		if len(made) == 6 && len(readRows(t, s.tables, "SELECT org_code FROM kit_department")) == 2 && len(readTenant(t, directory, b)) > 5 {
+			return ""
+		}
+		return "no departments"
+	})
+	known()
+	oldDescription, oldMark := description(), mark()
+	s.deliver(t, b.binding(t, at)[3])
+	s.settles(t, 20*time.Second, b)
+	known()
+	// The bridge reads what it wrote once more, and remembers it.
+	await(t, 40*time.Second, func() string {
+		var remembered string
+		db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, "kitbridge.db")+"?mode=ro")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close() //nolint:errcheck // only read
+		for _, row := range readRows(t, db, "SELECT name, seen FROM sink") {
+			if row[1] != mark() {
+				remembered += row[0] + " at " + row[1] + "\n"
+			}
+		}
+		return remembered
+	})
+	if _, err := s.tables.ExecContext(t.Context(), "DELETE FROM kit_grant"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.tables.ExecContext(t.Context(), "DELETE FROM kit_user"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.tables.ExecContext(t.Context(), "UPDATE kit_meta SET mark = ?", oldMark); err != nil {
+		t.Fatal(err)
+	}
+	conn := openDirectory(t, directory)
+	if err := conn.Del(ldap.NewDelRequest("uid=li,ou=people,"+b.dn(), nil)); err != nil {
+		t.Fatal(err)
+	}
+	back := ldap.NewModifyRequest(owner, nil)
+	back.Replace("description", []string{oldDescription})
+	if err := conn.Modify(back); err != nil {
+		t.Fatal(err)
+	}
+	s.settles(t, 40*time.Second, b)
+	if standing := s.sinkStanding(t); standing.Restored != nil || standing.Sinks[0].Closed || standing.Sinks[1].Closed {
+		t.Errorf("status says %+v", standing)
 	}
 }
