@@ -38,9 +38,10 @@ func snippet(t *testing.T, file string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, found := strings.Cut(string(page), "<!-- file: "+file+" -->\n```nginx\n")
+	_, rest, found := strings.Cut(string(page), "<!-- file: "+file+" -->\n```")
+	_, rest, fenced := strings.Cut(rest, "\n")
 	text, _, ended := strings.Cut(rest, "\n```\n")
-	if !found || !ended {
+	if !found || !fenced || !ended {
 		t.Fatalf("docs/sign-in.md has no file %s", file)
 	}
 	return text + "\n"
