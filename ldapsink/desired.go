@@ -27,6 +27,7 @@ type organisation struct {
 	removed    RemovedUsers
 	purgeAfter time.Duration
 	now        time.Time
+	mapping    Mapping
 	nested     bool // a department's group holds the users below it, too
 	enable     bool // accounts of Active Directory may be enabled
 }
@@ -114,7 +115,8 @@ func (o organisation) userWant(name orgsync.UserName, u orgsync.User, of lookup,
 	}
 	attributes, warnings := o.userAttributes(name, u.Attributes)
 	w.Attributes = attributes
-	w.Initial = Attributes{"objectClass": slices.Clone(o.profile.classes(UserEntry))}
+	w.Initial = Attributes{"objectClass": slices.Concat(o.profile.classes(UserEntry), o.mapping.classes)}
+	w.Classes = o.mapping.classes
 	if o.profile.isAD() {
 		w.Initial["cn"] = []string{string(name)}
 		w.Attributes["sAMAccountName"] = []string{o.account(name, attributesNow, taken)}
@@ -199,6 +201,7 @@ func (o organisation) userAttributes(name orgsync.UserName, as orgsync.Attribute
 	if !ok {
 		v.warnings = append(v.warnings, "employeeType left out: not one of 1, 2, 3, 4")
 	}
+	o.mapping.apply(&v, fieldsOf(o.state, name, as), o.profile)
 	return v.attributes, v.warnings
 }
 
@@ -259,6 +262,11 @@ func (o organisation) kept() []string {
 	}
 	if o.profile.isAD() {
 		names = append(names, "sAMAccountName", "pwdLastSet")
+	}
+	for _, name := range o.mapping.names() {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
 	}
 	return names
 }

@@ -97,6 +97,8 @@ type Want struct {
 	Attributes Attributes
 	// Initial attributes are written only when the entry is added.
 	Initial Attributes
+	// Classes are auxiliary object classes that the entry has at least.
+	Classes []string
 	// Reduce: the entry stands for less access than before; it goes first.
 	Reduce bool
 	// Else is where the entry stands while what it should stand below is not there; the

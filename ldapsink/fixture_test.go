@@ -194,6 +194,11 @@ func (f *fixture) add(dn string, pairs ...string) {
 	f.t.Helper()
 	request := ldap.NewAddRequest(dn, nil)
 	for i := 0; i < len(pairs); i += 2 {
+		same := slices.IndexFunc(request.Attributes, func(a ldap.Attribute) bool { return a.Type == pairs[i] })
+		if same >= 0 {
+			request.Attributes[same].Vals = append(request.Attributes[same].Vals, pairs[i+1])
+			continue
+		}
 		request.Attribute(pairs[i], []string{pairs[i+1]})
 	}
 	if err := f.admin().Add(request); err != nil {

@@ -22,6 +22,8 @@ type inventory struct {
 	ids     []EntryID         // the groups, in the order of their numbers
 	sizes   []int             // how many members each should have
 	names   []string          // the attributes that are compared
+	numbers map[claim]bool    // allocated numbers that were met
+	twice   []claim           // those that were met again
 	marks   []int32           // by user: the last group, plus one, in which they were met
 	members [][]int32         // by group: its users; nil: not needed so far
 
@@ -42,6 +44,7 @@ type record struct {
 func newInventory() *inventory {
 	return &inventory{
 		seed: maphash.MakeSeed(), byName: map[orgsync.UserName]int32{}, byDN: map[uint64]int32{}, groups: map[EntryID]int32{},
+		numbers: map[claim]bool{},
 	}
 }
 
@@ -104,6 +107,28 @@ func (v *inventory) digest(dn uint64, attributes Attributes) uint64 {
 // isRelative: what the attribute should be depends on what it is; see [organisation.isRight].
 func isRelative(attribute string) bool {
 	return attribute == "sAMAccountName" || attribute == "userAccountControl"
+}
+
+// hasMapped says whether an entry has the auxiliary classes, and numbers that nobody of the
+// tenant was seen to have.
+func (r *round) hasMapped(present Attributes) bool {
+	for _, class := range r.org.mapping.classes {
+		if !present.hasFold("objectClass", class) {
+			return false
+		}
+	}
+	for _, attribute := range r.org.mapping.numbers() {
+		n, ok := r.org.mapping.templates[attribute].pool.holds(present[attribute])
+		c := claim{attribute, n}
+		if ok && r.inventory.numbers[c] {
+			r.inventory.twice = append(r.inventory.twice, c)
+		}
+		if !ok || r.inventory.numbers[c] {
+			return false
+		}
+		r.inventory.numbers[c] = true
+	}
+	return true
 }
 
 // isRight says whether the attributes that depend on what they are need no change.

@@ -307,6 +307,15 @@ func temporaryName(id EntryID) string {
 func (p *planner) adjust(w Want) {
 	n := p.tree.byID[w.ID]
 	var changes []Change
+	var classes []string
+	for _, class := range w.Classes {
+		if !n.attributes.hasFold("objectClass", class) {
+			classes = append(classes, class)
+		}
+	}
+	if len(classes) > 0 {
+		changes = append(changes, Change{Kind: AddValues, Name: "objectClass", Values: classes})
+	}
 	for _, name := range w.Attributes.names() {
 		values := w.Attributes[name]
 		if !n.attributes.equal(name, values) {

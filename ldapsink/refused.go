@@ -11,14 +11,20 @@ import (
 // withoutRefused returns the operation without the optional value that the server refused,
 // and the name of its attribute. Servers begin their words with that name ("mail: value #0
 // invalid per syntax"); it is false if these words do not help.
-func withoutRefused(o Operation, err error) (Operation, string, bool) {
+func (r *round) withoutRefused(o Operation, err error) (Operation, string, bool) {
 	switch codeOf(err) {
 	case ldap.LDAPResultInvalidAttributeSyntax, ldap.LDAPResultConstraintViolation,
 		ldap.LDAPResultUndefinedAttributeType, ldap.LDAPResultAttributeOrValueExists:
+	case ldap.LDAPResultObjectClassViolation:
+		lesser, ok := r.withoutMapped(o)
+		return lesser, "objectClass", ok
 	default:
 		return o, "", false
 	}
-	for _, name := range optionalAttributes(o.ID.Kind) {
+	if lesser, ok := r.withoutMapped(o); ok && mentions(err, "objectClass") {
+		return lesser, "objectClass", true
+	}
+	for _, name := range r.optionalAttributes(o.ID.Kind) {
 		if !mentions(err, name) {
 			continue
 		}
@@ -27,6 +33,27 @@ func withoutRefused(o Operation, err error) (Operation, string, bool) {
 		}
 	}
 	return o, "", false
+}
+
+// withoutMapped leaves out the auxiliary classes of the configuration, and the attributes
+// that it adds: together they are more than the server takes.
+func (r *round) withoutMapped(o Operation) (Operation, bool) {
+	if o.ID.Kind != UserEntry || len(r.org.mapping.classes) == 0 {
+		return o, false
+	}
+	isAdded := func(name string) bool { return name == "objectClass" || r.org.mapping.adds(name) }
+	if o.Kind == Modify {
+		rest := slices.DeleteFunc(slices.Clone(o.Changes), func(c Change) bool { return isAdded(c.Name) })
+		lost := len(rest) < len(o.Changes)
+		o.Changes = rest
+		return o, lost
+	}
+	classes := r.server.profile.classes(UserEntry)
+	lost := len(o.Attributes["objectClass"]) > len(classes)
+	o.Attributes = maps.Clone(o.Attributes)
+	maps.DeleteFunc(o.Attributes, func(name string, _ []string) bool { return isAdded(name) })
+	o.Attributes["objectClass"] = classes
+	return o, lost
 }
 
 // mentions says whether the server's words contain the name of the attribute.
@@ -39,13 +66,13 @@ func mentions(err error, name string) bool {
 
 // optionalAttributes can be left out of an entry. Of ou and cn, which hold the id, only the
 // display name is.
-func optionalAttributes(kind EntryKind) []string {
+func (r *round) optionalAttributes(kind EntryKind) []string {
 	switch kind {
 	case UserEntry:
-		return []string{
+		return append(slices.DeleteFunc(r.org.mapping.names(), func(name string) bool { return name == "cn" || name == "sn" }),
 			"displayName", "o", "departmentNumber", "title", "employeeNumber", "employeeType", "mobile", "mail",
 			"physicalDeliveryOfficeName",
-		}
+		)
 	case DepartmentEntry:
 		return []string{"ou", "businessCategory", "description"}
 	case DepartmentGroup:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 
 	"github.com/kitbridge/kitbridge/orgsync"
@@ -38,7 +39,9 @@ type round struct {
 
 	inventory *inventory // of the whole tenant; nil: the round is about some keys
 
-	taken map[string]bool // account names of Active Directory that others have
+	taken   map[string]bool                     // account names of Active Directory that others have
+	numbers map[string]map[orgsync.UserName]int // allocated, by attribute
+	claimed map[claim]orgsync.UserName
 
 	// What is to be, with what must be left out of it.
 	wants    []Want
@@ -69,6 +72,8 @@ func (s *Sink) newRound(ctx context.Context, view orgsync.View, tenant orgsync.T
 		grouped:     map[orgsync.OrgCode]bool{},
 		appsRead:    map[EntryID]bool{},
 		taken:       map[string]bool{},
+		numbers:     map[string]map[orgsync.UserName]int{},
+		claimed:     map[claim]orgsync.UserName{},
 		links:       map[EntryID]Link{},
 		byUUID:      map[string]EntryID{},
 		have:        map[EntryID]Entry{},
@@ -85,6 +90,9 @@ func (r *round) run(ctx context.Context, keys []orgsync.Key) ([]orgsync.Result, 
 		return nil, err
 	}
 	if err := r.readAccounts(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.readNumbers(ctx); err != nil {
 		return nil, err
 	}
 	r.desire()
@@ -151,9 +159,29 @@ func (r *round) desire() {
 			present = &e
 		}
 		if w, warnings, ok := r.org.userWant(name, u, r.of, present, r.taken); ok {
+			warnings = append(warnings, r.number(&w)...)
 			r.want(w, warnings)
 		}
 	}
+}
+
+// number sets the allocated numbers.
+func (r *round) number(w *Want) (warnings []string) {
+	for _, attribute := range r.org.mapping.numbers() {
+		if w.Attributes == nil || w.IfPresent {
+			continue
+		}
+		n, ok := r.numbers[attribute][orgsync.UserName(w.ID.Name)]
+		if !ok {
+			// A class may demand it, so what the mapping adds is left out altogether.
+			maps.DeleteFunc(w.Attributes, func(name string, _ []string) bool { return r.org.mapping.adds(name) })
+			w.Classes, w.Initial = nil, maps.Clone(w.Initial)
+			w.Initial["objectClass"] = r.server.profile.classes(UserEntry)
+			return []string{attribute + " left out: all its numbers are taken"}
+		}
+		w.Attributes[attribute] = []string{strconv.Itoa(n)}
+	}
+	return warnings
 }
 
 func (r *round) want(w Want, warnings []string) {

@@ -51,6 +51,8 @@ type Config struct {
 	// EnableAccounts: accounts of Active Directory are enabled when their user is, as soon
 	// as somebody gave them a password. Default: they stay disabled.
 	EnableAccounts bool
+	// Mapping says how attributes of users differ from the usual.
+	Mapping Mapping
 	// Directory is the directory; nil: that at URLs.
 	Directory Directory
 	// Removed is what becomes of removed users. Default: they are disabled.
@@ -89,8 +91,9 @@ type Sink struct {
 	directory Directory
 
 	mu       sync.Mutex
-	profile  *Profile // under mu; nil: not asked for yet
-	external string   // under mu: the DN that the server knows us by, if we name none
+	profile  *Profile         // under mu; nil: not asked for yet
+	claims   map[claim]*round // under mu: numbers that are about to be written, and by whom
+	external string           // under mu: the DN that the server knows us by, if we name none
 
 	owner ownership
 }
@@ -186,7 +189,7 @@ func (s *Sink) organisation(at server, tenant orgsync.Tenant) organisation {
 			tenant: root, users: s.cfg.Layout, apart: at.profile.DisableBy == "",
 			perApp: s.cfg.AppGroups, userRDN: at.profile.userRDN(),
 		},
-		profile: at.profile, state: tenant, nested: s.cfg.NestedGroups, enable: s.cfg.EnableAccounts,
+		profile: at.profile, mapping: s.cfg.Mapping, state: tenant, nested: s.cfg.NestedGroups, enable: s.cfg.EnableAccounts,
 		removed: s.cfg.Removed, purgeAfter: s.cfg.PurgeAfter, now: s.cfg.Now(),
 	}
 }
@@ -282,6 +285,7 @@ func (s *Sink) try(ctx context.Context, view orgsync.View, tenant orgsync.Tenant
 		var results []orgsync.Result
 		if err == nil {
 			results, err = r.run(ctx, unique(append(owed, along...)))
+			r.release()
 		}
 		last := attempt == attempts
 		if err != nil {

@@ -73,7 +73,10 @@ var (
 // and what differs. An answer that may be incomplete is an error: nothing is concluded from
 // what it lacks.
 func (s *Sink) Plan(ctx context.Context, view orgsync.Inventory, options WholeOptions) (Whole, error) {
-	_, _, whole, err := s.compare(ctx, view, options)
+	r, _, whole, err := s.compare(ctx, view, options)
+	if r != nil {
+		r.release()
+	}
 	return whole, err
 }
 
@@ -82,6 +85,9 @@ func (s *Sink) Plan(ctx context.Context, view orgsync.Inventory, options WholeOp
 // what could not be done. Errors are those of Converge, an [ErrHeld] or an [ErrPlanChanged].
 func (s *Sink) Reconcile(ctx context.Context, view orgsync.Inventory, options WholeOptions) (Whole, error) {
 	r, ms, whole, err := s.compare(ctx, view, options)
+	if r != nil {
+		defer r.release()
+	}
 	switch {
 	case err != nil || r == nil:
 		return whole, err
@@ -100,7 +106,7 @@ func (s *Sink) Reconcile(ctx context.Context, view orgsync.Inventory, options Wh
 
 // compare reads everything and plans. The round is nil if the directory may not hold the
 // tenant.
-func (s *Sink) compare(ctx context.Context, view orgsync.Inventory, options WholeOptions) (*round, []*membership, Whole, error) {
+func (s *Sink) compare(ctx context.Context, view orgsync.Inventory, options WholeOptions) (_ *round, _ []*membership, _ Whole, err error) {
 	tenant, err := view.Tenant(ctx)
 	if err != nil {
 		return nil, nil, Whole{}, fmt.Errorf("read tenant: %w", err)
@@ -119,6 +125,14 @@ func (s *Sink) compare(ctx context.Context, view orgsync.Inventory, options Whol
 		return nil, nil, whole, err
 	}
 	if err := r.readAccounts(ctx); err != nil {
+		return nil, nil, whole, err
+	}
+	defer func() {
+		if err != nil {
+			r.release()
+		}
+	}()
+	if err = r.readNumbers(ctx); err != nil {
 		return nil, nil, whole, err
 	}
 	r.desire()

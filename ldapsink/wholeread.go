@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/kitbridge/kitbridge/orgsync"
 )
@@ -28,6 +29,9 @@ func (r *round) readAll(ctx context.Context, view orgsync.Inventory, adopt bool)
 		structure = append(structure, entries...)
 	}
 	if err := r.missingUsers(ctx, adopt); err != nil {
+		return err
+	}
+	if err := r.sameNumbers(ctx); err != nil {
 		return err
 	}
 	for _, name := range r.wholeGroups() {
@@ -147,7 +151,7 @@ func (r *round) compareUsers(ctx context.Context, entries []found) error {
 		rec := &v.records[n]
 		rec.seen = true
 		dn := v.hash(e.DN.Key())
-		if !rec.close && v.digest(r.dnHash(dn), e.Attributes) == rec.digest && r.org.isRight(rec.name, rec.off, e.Attributes) {
+		if !rec.close && v.digest(r.dnHash(dn), e.Attributes) == rec.digest && r.org.isRight(rec.name, rec.off, e.Attributes) && r.hasMapped(e.Attributes) {
 			if dn != rec.dn { // of a tenant that ended
 				v.byDN[dn] = n
 			}
@@ -181,6 +185,20 @@ func (r *round) keep(ctx context.Context, entries []found) error {
 		names = append(names, orgsync.UserName(id.Name))
 	}
 	return r.loadUsers(ctx, names)
+}
+
+// sameNumbers looks closely at all who have a number that somebody else of the tenant has.
+func (r *round) sameNumbers(ctx context.Context) error {
+	for _, c := range r.inventory.twice {
+		entries, err := r.server.searchAny(ctx, r.org.tenant, Subtree, []string{c.attribute}, []string{strconv.Itoa(c.number)}, r.org.kept()...)
+		if err != nil {
+			return err
+		}
+		if err := r.keep(ctx, entries); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // missingUsers finds the users whose entries were not met: they stand elsewhere in the

@@ -80,7 +80,7 @@ func (r *round) perform(ctx context.Context, o Operation) error {
 		return nil
 	}
 	for err != nil && !errors.Is(err, orgsync.ErrUnavailable) {
-		lesser, name, ok := withoutRefused(o, err)
+		lesser, name, ok := r.withoutRefused(o, err)
 		if !ok {
 			break
 		}
@@ -88,6 +88,9 @@ func (r *round) perform(ctx context.Context, o Operation) error {
 		r.warnings[o.ID] = append(r.warnings[o.ID], name+" left out: the directory refuses the value")
 		r.mu.Unlock()
 		o = lesser
+		if o.Kind == Modify && len(o.Changes) == 0 {
+			return nil
+		}
 		err = r.server.send(ctx, o)
 	}
 	r.mu.Lock()

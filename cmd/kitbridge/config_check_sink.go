@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -97,8 +98,23 @@ func (d *decoder) checkLDAP(at string, s *Sink, insecure bool) {
 	if d.require(at+".base_dn", s.BaseDN != "", "name the entry below which everything is kept, for example dc=example,dc=org") {
 		d.checkDN(at+".base_dn", s.BaseDN)
 	}
+	d.checkMapping(at+".attributes", s)
 	if s.Root == "base" && (len(s.Tenants) != 1 || s.Tenants[0] == "*") && !d.bad(at+".tenants") {
 		d.fault(at+".root", `base has no level that keeps tenants apart; name exactly one tenant in tenants, not "*", or use root: tenant`)
+	}
+}
+
+// checkMapping names every template that cannot be read.
+func (d *decoder) checkMapping(at string, s *Sink) {
+	_, err := ldapsink.ParseMapping(s.Attributes)
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return
+	}
+	for _, err := range joined.Unwrap() {
+		if fault, ok := errors.AsType[*ldapsink.MappingError](err); ok {
+			d.fault(at+"."+fault.Attribute, "%s", fault.Reason)
+		}
 	}
 }
 

@@ -74,6 +74,10 @@ func TestFaults(t *testing.T) {
 		{"text for list", ok + "trusted_proxies: 10.0.0.0/8\n", []string{"2:1: trusted_proxies: want a list, found text; write it as [a, b] or with one - a line"}},
 		{"text for section", ok + "sso: kit\n", []string{"2:1: sso: want keys and values, found text; write them indented below, or as {key: value}"}},
 		{"text for sinks", ok + "sinks: corp\n", []string{"2:1: sinks: want a list, found text; write it as [a, b] or with one - a line"}},
+		{"templates that cannot be", ldapSink + "      url: 'ldap://[::1]', tenants: [a], attributes: {mail: '{mail}', userPassword: x}}\n", []string{
+			"4:55: sinks[0].attributes.mail: there is no field {mail}; there are userName, name, tenantId, tenantCode, tenantName, orgCode, role, position, employeeCode, employeeType, mobile, email, workPlace, entryDate",
+			"4:71: sinks[0].attributes.userPassword: kitbridge writes no passwords",
+		}},
 		{"list for attributes", ldapSink + "      url: 'ldap://[::1]', tenants: [a], attributes: [b]}\n", []string{"4:42: sinks[0].attributes: want keys and values, found a list; write them indented below, or as {key: value}"}},
 		{"empty element", ok + "trusted_proxies:\n  -\n", []string{"3:5: trusted_proxies[0]: is empty; give it a value or remove it"}},
 

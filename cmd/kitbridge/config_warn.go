@@ -27,7 +27,6 @@ func unbuiltKeys() []unbuilt {
 		{key: "sso.tenants"},
 		{key: "sinks.reconcile_every"},
 		{key: "sinks.on_drift"},
-		{key: "sinks.attributes"},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -136,6 +137,9 @@ func shape(c Sink) string {
 	if c.Groups != usual.Groups || c.AD != usual.AD {
 		fmt.Fprintf(&b, " groups %v ad %v", c.Groups, c.AD)
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Attributes)) {
+		fmt.Fprintf(&b, " %s=%q", name, c.Attributes[name])
+	}
 	return b.String()
 }
 
@@ -152,14 +156,18 @@ func openDirectory(c Sink, t ties, log *slog.Logger) (*ldapsink.Sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sink %s: %w", c.Name, err)
 	}
+	mapping, err := ldapsink.ParseMapping(c.Attributes)
+	if err != nil {
+		return nil, fmt.Errorf("sink %s: attributes: %w", c.Name, err)
+	}
 	layout, err := ldapsink.ParseLayout(c.Layout)
 	if err != nil {
 		return nil, fmt.Errorf("sink %s: %w", c.Name, err)
 	}
 	return ldapsink.New(ldapsink.Config{
 		Dialect: dialect, Layout: layout, RootBase: c.Root == "base", NestedGroups: c.Groups.Nested, AppGroups: c.Groups.Apps,
-		EnableAccounts: c.AD.EnableAccounts,
-		Name:           c.Name, URLs: revealAll(c.URL), BindDN: c.BindDN, BindPassword: orgsync.Secret(c.BindPassword.Reveal()),
+		EnableAccounts: c.AD.EnableAccounts, Mapping: mapping,
+		Name: c.Name, URLs: revealAll(c.URL), BindDN: c.BindDN, BindPassword: orgsync.Secret(c.BindPassword.Reveal()),
 		BaseDN: c.BaseDN, StartTLS: c.StartTLS, TLS: secure, Tenants: allowTenants(c.Tenants),
 		Removed: removed, PurgeAfter: c.PurgeAfter, Connections: c.Connections,
 		Register: t.register, Adopt: t.adopts, Links: t.links, Now: time.Now, Logger: log, Switched: t.switched,
