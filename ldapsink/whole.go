@@ -96,6 +96,12 @@ func (s *Sink) Reconcile(ctx context.Context, view orgsync.Inventory, options Wh
 	case whole.Held != "":
 		return whole, fmt.Errorf("%w: %s", ErrHeld, whole.Held)
 	}
+	if len(whole.Operations)+len(whole.Adopted) == 0 {
+		return whole, nil
+	}
+	if err := s.own(ctx, true); err != nil {
+		return whole, err
+	}
 	r.count(len(whole.Operations), options.Progress)
 	if err := r.carryOut(ctx, ms); err != nil {
 		return whole, err
