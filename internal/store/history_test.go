@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -291,5 +292,27 @@ func TestSinkClosed(t *testing.T) {
 	}
 	if settled, err := w.SettleRestoration(t.Context()); !settled || err != nil {
 		t.Errorf("SettleRestoration = %t, %v", settled, err)
+	}
+}
+
+// TestDeclareRestored: a session that was made before the copy lives no more, one made after
+// it does, and saying it twice is saying it once.
+func TestDeclareRestored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, open(t, config(t)))
+	w.admit(t, "u")
+	before := w.session(t, nil)
+	if err := w.DeclareRestored(t.Context(), "restore"); err != nil {
+		t.Fatal(err)
+	}
+	after := w.session(t, nil)
+	if err := w.DeclareRestored(t.Context(), "restore"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Decide(t.Context(), before, morning()); !errors.Is(err, sso.ErrNoSession) {
+		t.Errorf("a session from before the restore: %v, want ErrNoSession", err)
+	}
+	if _, err := w.Decide(t.Context(), after, morning()); err != nil {
+		t.Errorf("a session from after the restore: %v", err)
 	}
 }

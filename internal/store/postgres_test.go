@@ -54,6 +54,7 @@ func TestPostgreSQL(t *testing.T) {
 		{"HistoryOfMany", TestHistoryOfMany},
 		{"Tenure", TestTenure},
 		{"SinkClosed", TestSinkClosed},
+		{"DeclareRestored", TestDeclareRestored},
 		{"Sessions", TestSessions},
 		{"SessionLiveness", TestSessionLiveness},
 		{"ProvisionalSession", TestProvisionalSession},
