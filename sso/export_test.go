@@ -99,3 +99,6 @@ func ChooseRule(list []Rule, methods []string, escaped string) (Allow, error) {
 
 // DecisionAge is how old a decision may be.
 const DecisionAge = decisionAge
+
+// OwnHost is ownHost, of a valid host.
+func OwnHost(rp *RelyingParty, host string) bool { return validHost(host) && rp.ownHost(host) }

@@ -98,10 +98,19 @@ func (rp *RelyingParty) askedFor(r *http.Request, methodHeader, host, uri string
 	}
 	a.path, _, _ = strings.Cut(uri, "?")
 	a.known = methodOK
-	if returning && strings.EqualFold(host, rp.publicURL.Host) {
+	if returning && rp.ownHost(host) {
 		a.target = rp.returnOr(uri)
 	}
 	return a
+}
+
+// ownHost reports whether a valid host is that of the public address, with or without the port that its scheme has anyway.
+func (rp *RelyingParty) ownHost(host string) bool {
+	standard := ":443"
+	if rp.publicURL.Scheme == "http" {
+		standard = ":80"
+	}
+	return strings.EqualFold(strings.TrimSuffix(host, standard), strings.TrimSuffix(rp.publicURL.Host, standard))
 }
 
 // validHost reports whether text is a host with or without a port, in the form of a Host header.

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kitbridge/kitbridge/sso"
 	"github.com/kitbridge/kitbridge/sso/ssotest"
@@ -367,5 +368,26 @@ func TestForbiddenPage(t *testing.T) {
 	}
 	if got := h.raw("GET", "/a//b", "Cookie", cookie, "Accept", "text/html"); got.status != 403 || !strings.Contains(got.body, "bad_request") {
 		t.Errorf("ambiguous = %d %s", got.status, got.body)
+	}
+}
+
+func TestOwnHost(t *testing.T) {
+	t.Parallel()
+	for public, hosts := range map[string]map[string]bool{
+		"https://app.example": {
+			"app.example": true, "App.Example": true, "app.example:443": true, "app.example:80": false, "app.example:8443": false, "app.example.": false,
+			"evil.example": false, "app.example.evil.example": false, "": false, "app.example:": false, "app.example\x00": false, "[::1]": false,
+		},
+		"https://app.example:8443": {"app.example:8443": true, "app.example": false, "app.example:443": false},
+		"http://[::1]:8080":        {"[::1]:8080": true, "[::1]": false, "::1": false, "[::1%25eth0]:8080": false},
+	} {
+		c := config(t, newMemory(), time.Now)
+		c.PublicURL = public
+		rp := newRP(t, c)
+		for host, want := range hosts {
+			if got := sso.OwnHost(rp, host); got != want {
+				t.Errorf("%s: host %q is ours: %v, want %v", public, host, got, want)
+			}
+		}
 	}
 }
