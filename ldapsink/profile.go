@@ -18,6 +18,9 @@ type Profile struct {
 	// Dialect is never AutoDialect: a server of no known family is taken for OpenLDAP, the
 	// strictest.
 	Dialect Dialect
+	// Recognised: the family was configured, or found from what the server says. Tried: the
+	// rest was found by trying.
+	Recognised, Tried bool
 	// Server is what it calls itself, for people.
 	Server string
 	// Folding says which names are the same.
@@ -73,6 +76,7 @@ func ProfileOf(root Attributes, configured Dialect) Profile {
 		dialect = recogniseServer(root)
 	}
 	p := dialectProfile(dialect)
+	p.Recognised = dialect != AutoDialect
 	p.Server = strings.Join(slices.Concat(root["vendorName"], root["vendorVersion"]), " ")
 	if p.Server == "" {
 		p.Server = p.Dialect.String()
@@ -163,4 +167,41 @@ func (s *Sink) rootDSE(ctx context.Context) (Attributes, error) {
 
 func begins(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
+// Facts says for people what the profile means, one fact a line.
+func (p Profile) Facts() []string {
+	how := "by what it says of itself"
+	switch {
+	case !p.Recognised && !p.Tried:
+		how = "unknown, taken for the strictest"
+	case !p.Recognised:
+		how = "unknown, and tried"
+	case p.Tried:
+		how += ", and tried"
+	}
+	facts := []string{
+		fmt.Sprintf("server: %s, dialect %s (%s)", p.Server, p.Dialect, how),
+		"entries are known again by " + p.StableID,
+		"names are the same that differ in nothing but " + p.Folding.String(),
+	}
+	switch {
+	case p.NameBytes > 0:
+		facts = append(facts, fmt.Sprintf("an id with its type has at most %d bytes", p.NameBytes))
+	case p.NameRunes > 0:
+		facts = append(facts, fmt.Sprintf("an id has at most %d characters", p.NameRunes))
+	}
+	say := func(is bool, yes, no string) {
+		if is {
+			facts = append(facts, yes)
+		} else if no != "" {
+			facts = append(facts, no)
+		}
+	}
+	say(p.DisableBy != "", "disabled users stay where they are: "+p.DisableBy, "disabled users stand below ou=disabled")
+	say(p.EmptyGroups, "groups may be empty", "an empty group holds a placeholder")
+	say(p.MembersFollow, "groups follow entries that move", "kitbridge makes groups follow entries that move")
+	say(!p.SubtreeRename, "entries cannot be moved with what stands below them: departments cannot move here", "")
+	say(p.Paged, "large answers come in pages", "large answers come as a whole: the account must be free of size limits")
+	return facts
 }

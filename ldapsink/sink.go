@@ -281,8 +281,12 @@ func (s *Sink) try(ctx context.Context, view orgsync.View, tenant orgsync.Tenant
 	var settled []orgsync.Result
 	var along []orgsync.Key // users who were taken along, for whom it did not work
 	for attempt := 1; ; attempt++ {
-		r, err := s.newRound(ctx, view, tenant)
+		var r *round
 		var results []orgsync.Result
+		err := s.probeUnknown(ctx)
+		if err == nil {
+			r, err = s.newRound(ctx, view, tenant)
+		}
 		if err == nil {
 			results, err = r.run(ctx, unique(append(owed, along...)))
 			r.release()

@@ -31,6 +31,8 @@ type Whole struct {
 	Operations []Operation
 	// Reports are what cannot be done, and why, by kind and name.
 	Reports []Report
+	// Warnings name values that are left out of entries that differ.
+	Warnings []Warning
 	// Adopted are the entries that become ours.
 	Adopted []Link
 	// Held says why the deletions need a person's yes; empty if they do not.
@@ -46,6 +48,12 @@ type Whole struct {
 type Report struct {
 	ID  EntryID
 	Err error // its text names entries; Public, if it has that method, does not
+}
+
+// Warning is something that was left out of an entry. The text holds no personal data.
+type Warning struct {
+	ID   EntryID
+	Text string
 }
 
 // Deletions counts the entries of each kind that the plan deletes.
@@ -84,6 +92,9 @@ func (s *Sink) Plan(ctx context.Context, view orgsync.Inventory, options WholeOp
 // called again. Calls for the same tenant, and Converge, must not overlap. The Reports tell
 // what could not be done. Errors are those of Converge, an [ErrHeld] or an [ErrPlanChanged].
 func (s *Sink) Reconcile(ctx context.Context, view orgsync.Inventory, options WholeOptions) (Whole, error) {
+	if err := s.probeUnknown(ctx); err != nil {
+		return Whole{}, err
+	}
 	r, ms, whole, err := s.compare(ctx, view, options)
 	if r != nil {
 		defer r.release()
@@ -153,6 +164,11 @@ func (s *Sink) compare(ctx context.Context, view orgsync.Inventory, options Whol
 	whole.Operations = r.script(ms)
 	whole.Reports = r.reports()
 	whole.Adopted = r.adopt
+	for _, id := range sortedIDs(r.warnings) {
+		for _, text := range r.warnings[id] {
+			whole.Warnings = append(whole.Warnings, Warning{id, text})
+		}
+	}
 	whole.Users, whole.Departments, whole.Groups, whole.Foreign = r.inventory.users, r.inventory.departments, r.inventory.groupEntries, len(r.others)
 	whole.Held = held(options.Guard, whole)
 	whole.Digest = digestOf(whole)

@@ -224,3 +224,27 @@ func TestAdopt(t *testing.T) {
 		t.Errorf("planned again: %v", again.Operations)
 	}
 }
+
+// TestForesee: the plan for an empty directory says who would not fit, and why.
+func TestForesee(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, peers.SlapdOptions{})
+	f.state.department(strings.Repeat("😀", 64), "长", "")
+	f.state.user("zhang", "张三", "", orgsync.AttrEmail, "张@example.org")
+	f.state.user("Li", "李", "")
+	f.state.user("li", "李", "")
+	whole := f.plan(ldapsink.WholeOptions{})
+	var reports, warnings []string
+	for _, r := range whole.Reports {
+		reports = append(reports, string(r.ID.Kind)+" "+r.Err.Error())
+	}
+	for _, w := range whole.Warnings {
+		warnings = append(warnings, w.ID.Name+": "+w.Text)
+	}
+	if len(reports) < 2 || !strings.Contains(reports[0], "at most 245 bytes") || !strings.Contains(reports[len(reports)-1], `folds to user "Li"`) {
+		t.Errorf("reports are %q, want the long department and the twin", reports)
+	}
+	if diff := cmp.Diff([]string{"zhang: mail left out: not an IA5 string: only ASCII characters are allowed"}, warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
