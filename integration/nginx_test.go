@@ -34,7 +34,13 @@ func identityHeaders() []string {
 // the page and this test cannot drift apart.
 func snippet(t *testing.T, file string) string {
 	t.Helper()
-	page, err := os.ReadFile("../docs/sign-in.md")
+	return snippetOf(t, "sign-in.md", file)
+}
+
+// snippetOf does so for another page.
+func snippetOf(t *testing.T, name, file string) string {
+	t.Helper()
+	page, err := os.ReadFile("../docs/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +48,7 @@ func snippet(t *testing.T, file string) string {
 	_, rest, fenced := strings.Cut(rest, "\n")
 	text, _, ended := strings.Cut(rest, "\n```\n")
 	if !found || !fenced || !ended {
-		t.Fatalf("docs/sign-in.md has no file %s", file)
+		t.Fatalf("docs/%s has no file %s", name, file)
 	}
 	return text + "\n"
 }
