@@ -103,3 +103,25 @@ func (rp *RelyingParty) findAttempt(r *http.Request, state string) (*attempt, er
 	}
 	return &a, nil
 }
+
+// newestAttempt returns the latest attempt of this browser at tenant, or at any if tenant is empty: where responses bring no
+// state. The error is ErrAttemptLost.
+func (rp *RelyingParty) newestAttempt(r *http.Request, tenant TenantID) (*attempt, error) {
+	var newest *attempt
+	for _, c := range r.Cookies() {
+		if !strings.HasPrefix(c.Name, rp.cookies.name("a-")) {
+			continue
+		}
+		var a attempt
+		if !rp.sealer.open(c.Name, rp.cookies.value(r, c.Name), &a) || rp.stale(&a) || tenant != "" && a.Tenant != tenant {
+			continue
+		}
+		if newest == nil || a.Started > newest.Started {
+			newest = &a
+		}
+	}
+	if newest == nil {
+		return nil, ErrAttemptLost
+	}
+	return newest, nil
+}

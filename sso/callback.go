@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 )
 
@@ -31,7 +33,7 @@ func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, e 
 		return nil
 	}
 	e.event = "callback"
-	resp, err := readResponse(r, rp.settings.TenantParams)
+	resp, err := rp.readResponse(r)
 	if err != nil {
 		return rp.limited(r, "", func() error { return err })
 	}
@@ -39,6 +41,9 @@ func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, e 
 		return rp.restart(w, r, e, resp)
 	}
 	a, lost := rp.findAttempt(r, resp.state)
+	if lost != nil && resp.state == "" && rp.settings.stateless() {
+		a, lost = rp.newestAttempt(r, resp.tenant)
+	}
 	if lost != nil {
 		return rp.limited(r, "", func() error { return rp.unmatched(w, r, e, resp, lost) })
 	}
@@ -72,14 +77,31 @@ func (rp *RelyingParty) unmatched(w http.ResponseWriter, r *http.Request, e *rec
 	return rp.unsolicited(w, r, e, resp)
 }
 
+// gluedPrefix begins a callback whose first parameter follows the path without a question mark, as in the access guide's sample
+// of a service address ("CAS protocol API").
+const gluedPrefix = ssoPrefix + "/callback&"
+
+func isGlued(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, gluedPrefix) && (r.Method == http.MethodGet || r.Method == http.MethodHead)
+}
+
 // readResponse takes the parameters apart. All tenant parameters that are there must agree.
-func readResponse(r *http.Request, tenantParams []string) (response, error) {
+func (rp *RelyingParty) readResponse(r *http.Request) (response, error) {
 	q, err := query(r)
 	if err != nil {
 		return response{}, err
 	}
+	if glued, ok := strings.CutPrefix(r.URL.EscapedPath(), gluedPrefix); ok {
+		more, err := url.ParseQuery(glued)
+		if err != nil {
+			return response{}, fmt.Errorf("query: %w", ErrBadRequest)
+		}
+		for name, values := range more {
+			q[name] = append(q[name], values...)
+		}
+	}
 	var resp response
-	for name, to := range map[string]*string{"code": &resp.code, "state": &resp.state, "iss": &resp.iss, "error": &resp.failure} {
+	for name, to := range map[string]*string{rp.settings.answerParam(): &resp.code, "state": &resp.state, "iss": &resp.iss, "error": &resp.failure} {
 		if *to, err = single(q, name); err != nil {
 			return response{}, err
 		}
@@ -87,7 +109,7 @@ func readResponse(r *http.Request, tenantParams []string) (response, error) {
 	if len(resp.code) > maxCode || len(resp.state) > maxState || !tidy(resp.code, maxCode) {
 		return response{}, fmt.Errorf("code or state too long: %w", ErrBadRequest)
 	}
-	for _, name := range tenantParams {
+	for _, name := range rp.settings.TenantParams {
 		value, err := single(q, name)
 		if err != nil {
 			return response{}, err
@@ -140,8 +162,13 @@ func (rp *RelyingParty) solicited(w http.ResponseWriter, r *http.Request, e *rec
 	if resp.failure != "" {
 		return ErrRefused
 	}
-	land, first, err := rp.spent.once(r.Context(), "state "+a.State, func() (landing, error) {
-		return rp.redeemAttempt(r, a, resp.code)
+	spent := "state " + a.State
+	if resp.state == "" { // the attempt is no part of the address: a reload is known by the ticket
+		spent = "code " + a.Domain + " " + resp.code
+	}
+	land, first, err := rp.spent.once(r.Context(), spent, func() (landing, error) {
+		// Without a state anybody's ticket fits an attempt that anybody can have begun.
+		return rp.redeemAttempt(r, a, resp.code, resp.state == "" && a.Foreign)
 	})
 	return rp.finish(w, r, e, land, first, err)
 }
@@ -169,7 +196,7 @@ func (rp *RelyingParty) unsolicited(w http.ResponseWriter, r *http.Request, e *r
 	if rp.mayBounce(w, r, t.ID) {
 		return rp.begin(w, r, e, t, beginning{returnTo: "/", foreign: true})
 	}
-	if rp.settings.Profile != ProfileKit {
+	if rp.settings.Profile == ProfileOIDC {
 		return ErrAttemptLost
 	}
 	land, first, err := rp.spent.once(r.Context(), "code "+to.domain+" "+resp.code, func() (landing, error) {
@@ -181,8 +208,8 @@ func (rp *RelyingParty) unsolicited(w http.ResponseWriter, r *http.Request, e *r
 // mayBounce reports whether this callback is answered by an attempt of our own. One bounce per browser, tenant and minute:
 // the auth centre may answer without our state again.
 func (rp *RelyingParty) mayBounce(w http.ResponseWriter, r *http.Request, tenant TenantID) bool {
-	if rp.settings.Unsolicited != "bounce" {
-		return false
+	if rp.settings.Unsolicited != "bounce" || rp.settings.stateless() {
+		return false // without a state an attempt of our own would know no more
 	}
 	var last struct {
 		Tenant TenantID `json:"t"`
@@ -203,7 +230,8 @@ func (rp *RelyingParty) mayBounce(w http.ResponseWriter, r *http.Request, tenant
 
 // redeemAttempt redeems the code of an attempt, at the auth centre and with the client that it was begun with. Only the secret
 // may have been rotated in between, and then the token call that was refused for it is made once more.
-func (rp *RelyingParty) redeemAttempt(r *http.Request, a *attempt, code string) (landing, error) {
+// ask is land's.
+func (rp *RelyingParty) redeemAttempt(r *http.Request, a *attempt, code string, ask bool) (landing, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), redeemTimeout)
 	defer cancel()
 	t, err := rp.tenants.Tenant(ctx, a.Tenant)
@@ -233,7 +261,7 @@ func (rp *RelyingParty) redeemAttempt(r *http.Request, a *attempt, code string) 
 	if err != nil {
 		return about, err
 	}
-	return rp.land(ctx, r, to, v, a.Return, a.Foreign, false)
+	return rp.land(ctx, r, to, v, a.Return, a.Foreign, ask)
 }
 
 // targetOfAttempt returns where the code of an attempt is redeemed now. If that is another auth centre or another client than
@@ -281,7 +309,11 @@ func (rp *RelyingParty) redeemUnsolicited(r *http.Request, t Tenant, code string
 	if err != nil {
 		return about, err
 	}
-	c, err := rp.profile.finish(ctx, to, nil, code)
+	var a *attempt
+	if rp.settings.Profile == ProfileCAS {
+		a = &attempt{RedirectURI: rp.service(r)}
+	}
+	c, err := rp.profile.finish(ctx, to, a, code)
 	if err != nil {
 		return about, err
 	}

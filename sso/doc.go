@@ -12,12 +12,12 @@
 //	/sso/login ──► tenant? ──► attempt (sealed cookie) ──► auth centre ──► /sso/callback
 //	                 │ no                                                       │ state, browser, tenant, iss
 //	                 ▼                                                          ▼ and only then
-//	     chooser or unified page                              token call, userinfo (profile kit or oidc)
+//	     chooser or unified page                              token call, userinfo (by profile)
 //	                                                                            ▼
 //	               decision ◄── session (new id) ◄── admission (pure) ◄── identity (pure)
 //
-// Two profiles stand behind one two-step interface: kit, the marketplace's OAuth 2.0 with userinfo, and oidc, OpenID
-// Connect with an ID token. What differs between them beyond that is a row of settings.
+// Three profiles stand behind one two-step interface: kit, the marketplace's OAuth 2.0 with userinfo, oidc, OpenID
+// Connect with an ID token, and cas. What differs between them beyond that is a row of settings.
 //
 // # Faces
 //

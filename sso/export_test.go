@@ -102,3 +102,6 @@ const DecisionAge = decisionAge
 
 // OwnHost is ownHost, of a valid host.
 func OwnHost(rp *RelyingParty, host string) bool { return validHost(host) && rp.ownHost(host) }
+
+// ReadValidation is readValidation.
+func ReadValidation(body []byte) (Claims, error) { return readValidation(body) }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"syscall"
 	"time"
@@ -163,8 +164,13 @@ func fetch(ctx context.Context, client *http.Client, r *http.Request) (answer, e
 	return answer{resp.StatusCode, body}, nil
 }
 
-// unreachable translates an error of the client. A refused address keeps its own kind.
+// unreachable translates an error of the client, without the query of its address, which may hold a ticket. A refused address
+// keeps its own kind.
 func unreachable(err error) error {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		address, _, _ := strings.Cut(failed.URL, "?")
+		err = &url.Error{Op: failed.Op, URL: address, Err: failed.Err}
+	}
 	if errors.Is(err, ErrInsecureDomain) {
 		return err
 	}

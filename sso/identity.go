@@ -23,7 +23,7 @@ func identify(c claims, tenant TenantID) (verified, error) {
 			return verified{}, fmt.Errorf("claim %s: %w", key, ErrTenantMismatch)
 		}
 	}
-	user, ok := c.first("userName", "user_name", "username", "preferred_username")
+	user, ok := c.first(userNameClaims()...)
 	if !ok || user == "" || !tidy(user, maxUserName) {
 		return verified{}, fmt.Errorf("claim userName: %w", ErrIdentity)
 	}
@@ -39,6 +39,11 @@ func identify(c claims, tenant TenantID) (verified, error) {
 			EmployeeCode: c.soft("employeeCode", "employee_code"),
 		},
 	}, nil
+}
+
+// userNameClaims are the spellings of the user name, in order.
+func userNameClaims() []string {
+	return []string{"userName", "user_name", "username", "preferred_username"}
 }
 
 // roleOf reads the role. One that is present but unknown counts as user; only an absent one is not known.

@@ -34,8 +34,12 @@ func (k *kit) finish(ctx context.Context, t target, a *attempt, code string) (cl
 	return userinfo(ctx, k.client, expand(k.settings.UserinfoURL, t.domain, k.settings.App, ""), access)
 }
 
-// checkIssuer compares hosts: the access guide names no issuer, so only the address of the auth centre is known.
 func (k *kit) checkIssuer(_ context.Context, a *attempt, iss string) error {
+	return checkIssuerHost(a, iss, k.settings.AllowInsecureAuthCentres)
+}
+
+// checkIssuerHost compares hosts: the access guide names no issuer, so only the address of the auth centre is known.
+func checkIssuerHost(a *attempt, iss string, insecure bool) error {
 	if iss == "" {
 		return nil
 	}
@@ -43,15 +47,20 @@ func (k *kit) checkIssuer(_ context.Context, a *attempt, iss string) error {
 	if err != nil {
 		return ErrIssuerMismatch
 	}
-	if got, err := ParseDomain(iss, k.settings.AllowInsecureAuthCentres); err != nil || got.Scheme != want.Scheme || got.Host != want.Host {
+	if got, err := ParseDomain(iss, insecure); err != nil || got.Scheme != want.Scheme || got.Host != want.Host {
 		return fmt.Errorf("response: %w", ErrIssuerMismatch)
 	}
 	return nil
 }
 
 func (k *kit) logoutURL(_ context.Context, t target, returnURL string) string {
-	if k.settings.LogoutURL == "" || t.domain == "" {
+	return expandLogout(k.settings, t, returnURL)
+}
+
+// expandLogout is the configured logout address of an auth centre, or "".
+func expandLogout(s *Settings, t target, returnURL string) string {
+	if s.LogoutURL == "" || t.domain == "" {
 		return ""
 	}
-	return expand(k.settings.LogoutURL, t.domain, k.settings.App, returnURL)
+	return expand(s.LogoutURL, t.domain, s.App, returnURL)
 }

@@ -103,8 +103,12 @@ func New(c Config) (*RelyingParty, error) {
 // newProfile returns the profile that settings name; validate has checked the name.
 func newProfile(s *Settings, now func() time.Time) profile {
 	client := newClient(s)
-	if s.Profile == ProfileOIDC {
+	switch s.Profile {
+	case ProfileOIDC:
 		return &openID{settings: s, client: client, now: now, providers: &providers{settings: s, client: client, now: now}}
+	case ProfileCAS:
+		return &cas{settings: s, client: client}
+	case ProfileKit:
 	}
 	return &kit{settings: s, client: client}
 }
@@ -138,10 +142,14 @@ func (rp *RelyingParty) Handler() http.Handler {
 	mux.Handle("GET /sso/authz/forward-auth", rp.authz(rp.askedForwarded, true))
 	mux.HandleFunc("GET /sso/jwks.json", rp.signer.serveJWKS)
 	mux.Handle("/sso/", rp.page(func(http.ResponseWriter, *http.Request, *record) error { return errNotFound }))
-	extAuthz := rp.authz(rp.askedBelow, true)
+	extAuthz, glued := rp.authz(rp.askedBelow, true), rp.page(rp.serveCallback)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isExtAuthz(r) { // what follows is another server's path, which a mux would clean
 			extAuthz.ServeHTTP(w, r)
+			return
+		}
+		if isGlued(r) {
+			glued.ServeHTTP(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)

@@ -19,6 +19,8 @@ const (
 	ProfileKit ProfileName = "kit"
 	// ProfileOIDC is OpenID Connect Core with an ID token.
 	ProfileOIDC ProfileName = "oidc"
+	// ProfileCAS is CAS 3 with the marketplace's attributes (access guide, "CAS protocol API").
+	ProfileCAS ProfileName = "cas"
 )
 
 // Settings is what an operator may set about sign-in. Take [DefaultSettings] and change what differs. In URL templates
@@ -32,8 +34,13 @@ type Settings struct {
 	// is empty: not offered.
 	UnifiedLoginURL string
 	// AuthorizeURL, TokenURL, UserinfoURL and LogoutURL are endpoints of profile kit. With profile oidc they come from
-	// discovery, and LogoutURL, if set, replaces the discovered end_session_endpoint.
+	// discovery, and LogoutURL, if set, replaces the discovered end_session_endpoint. Profile cas has its login page as
+	// AuthorizeURL and serviceValidate as UserinfoURL.
 	AuthorizeURL, TokenURL, UserinfoURL, LogoutURL string
+	// ServiceTemplate is the service address of profile cas: `{callback}` with the tenant as `{tenantId}` behind it. With
+	// `&state={state}` at its end a ticket is bound to the attempt that asked for it; servers that compare the whole address
+	// refuse that.
+	ServiceTemplate string
 	// Issuer is the issuer of profile oidc. A tenant with an issuer of its own does not use it.
 	Issuer string
 	// Scope is sent with authorization requests.
@@ -114,6 +121,11 @@ func DefaultSettings(profile ProfileName) Settings {
 		s.Nonce, s.PKCE = "required", "s256"
 		s.TokenRedirectURI = "always"
 		s.LogoutURL = ""
+	case ProfileCAS:
+		s.AuthorizeURL = "{domain}/api/v1/cas/login"
+		s.UserinfoURL = "{domain}/api/v1/cas/p3/serviceValidate"
+		s.LogoutURL = "{domain}/api/v1/cas/logout?service={return}"
+		s.ServiceTemplate = "{callback}?tenant={tenantId}"
 	default:
 		panic("sso: no such profile: " + string(profile))
 	}
@@ -128,7 +140,7 @@ func (s *Settings) validate() error {
 			faults = append(faults, fmt.Errorf("%s: %q is none of %s", key, value, strings.Join(allowed, ", ")))
 		}
 	}
-	oneOf("profile", string(s.Profile), string(ProfileKit), string(ProfileOIDC))
+	oneOf("profile", string(s.Profile), string(ProfileKit), string(ProfileOIDC), string(ProfileCAS))
 	oneOf("client_auth", s.ClientAuth, "post", "basic")
 	oneOf("token_redirect_uri", s.TokenRedirectURI, "auto", "always", "never")
 	oneOf("unsolicited", s.Unsolicited, "bounce", "confirm", "accept")
@@ -149,12 +161,30 @@ func (s *Settings) validate() error {
 	if !isToken(string(s.App)) {
 		faults = append(faults, errors.New("app_id: letters, digits, '-' and '_' only"))
 	}
+	if s.Profile == ProfileCAS {
+		if err := CheckServiceTemplate(s.ServiceTemplate); err != nil {
+			faults = append(faults, fmt.Errorf("service_template: %w", err))
+		}
+	}
 	for key, template := range s.templates() {
 		if err := checkTemplate(template, s.AllowInsecureAuthCentres); err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", key, err))
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// answerParam is the parameter in which a callback brings what is to be redeemed.
+func (s *Settings) answerParam() string {
+	if s.Profile == ProfileCAS {
+		return "ticket"
+	}
+	return "code"
+}
+
+// stateless reports whether responses carry no state of ours, so that an attempt is known by its tenant only.
+func (s *Settings) stateless() bool {
+	return s.Profile == ProfileCAS && !strings.Contains(s.ServiceTemplate, "{state}")
 }
 
 // templates returns the URL templates that are set, by their configuration key.

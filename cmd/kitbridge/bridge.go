@@ -36,7 +36,7 @@ type bridge struct {
 	purgers    []purger
 	dispatcher *orgsync.Dispatcher
 	acceptor   *orgsync.Acceptor
-	relying    *sso.RelyingParty // nil: the profile is not built
+	relying    *sso.RelyingParty
 	metrics    *metrics
 	reload     func(ctx context.Context) // follows the configuration; nil: it stays as it is
 	inForce    reading                   // what the parts were made of
@@ -106,23 +106,20 @@ func (b *bridge) assemble(ctx context.Context, ring *keyring.Ring, keys []*rsa.P
 	if err != nil {
 		return err
 	}
-	if b.config.SSO.Profile != profileCAS {
-		if b.relying, err = newRelyingParty(b.config, ring, b.store, b.log); err != nil {
-			return err
-		}
+	if b.relying, err = newRelyingParty(b.config, ring, b.store, b.log); err != nil {
+		return err
 	}
-	in := newSignIn(b.config.SSO, b.relying)
 	rest := http.Handler(http.HandlerFunc(welcome))
 	if product != nil {
-		rest = in.protect(product)
+		rest = b.relying.Require(product)
 	} else if b.config.Proxy.Upstream != "" {
 		upstream, err := url.Parse(b.config.Proxy.Upstream)
 		if err != nil {
 			return fmt.Errorf("proxy.upstream: %w", err)
 		}
-		rest = in.proxy(upstream)
+		rest = b.relying.Proxy(upstream)
 	}
-	b.public = newPublic(b.config.Marketplace.Path, marketplace, in.pages, rest)
+	b.public = newPublic(b.config.Marketplace.Path, marketplace, b.relying.Handler(), rest)
 	b.admin, err = console.New(console.Config{
 		Token: b.config.Admin.Token.Reveal(), Listen: b.config.Admin.Listen,
 		Status: b.status, Database: b.store.Ping, Degraded: b.degraded,
@@ -168,6 +165,7 @@ func ssoSettings(c SSO) sso.Settings {
 	s.App = sso.AppID(c.AppID)
 	s.UnifiedLoginURL = c.UnifiedLoginURL
 	s.AuthorizeURL, s.TokenURL, s.UserinfoURL, s.LogoutURL = c.AuthorizeURL, c.TokenURL, c.UserinfoURL, c.LogoutURL
+	s.ServiceTemplate = c.ServiceTemplate
 	s.Issuer, s.Scope, s.ClientAuth, s.TokenRedirectURI = c.Issuer, c.Scope, c.ClientAuth, c.TokenRedirectURI
 	s.TenantParams, s.Nonce, s.PKCE, s.SigningAlgs = c.TenantParams, c.Nonce, c.PKCE, c.SigningAlgs
 	s.Unsolicited, s.UnknownUser, s.Chooser = c.Unsolicited, c.UnknownUser, c.Chooser
@@ -181,9 +179,6 @@ func ssoSettings(c SSO) sso.Settings {
 		s.Rules = append(s.Rules, ssoRule(r))
 	}
 	s.Timeout, s.MaxBody = c.HTTP.Timeout, int64(c.HTTP.MaxBody)
-	if s.Profile == sso.ProfileOIDC {
-		s.LogoutURL = "" // discovery names it
-	}
 	return s
 }
 

@@ -35,6 +35,9 @@ func (d *decoder) checkSSO(s *SSO) {
 			d.fault(at, "%q is a cookie of kitbridge itself; name only the product's", name)
 		}
 	}
+	if err := sso.CheckServiceTemplate(s.ServiceTemplate); err != nil && s.Profile == "cas" && !d.bad("sso.service_template") {
+		d.fault("sso.service_template", "%s; write for example {callback}?tenant={tenantId}", err)
+	}
 	for i, r := range s.Rules {
 		d.checkRule(fmt.Sprintf("sso.rules[%d]", i), r)
 	}

@@ -31,8 +31,6 @@ type place struct {
 	bad bool
 	// changed: the value differs from the default.
 	changed bool
-	// word is the value of a key that takes one of a few words.
-	word string
 }
 
 func placeOf(n ast.Node) place {

@@ -93,6 +93,9 @@ func TestFaults(t *testing.T) {
 		{"size overflows", ok + "marketplace: {max_body: 9999999999999GiB}\n", []string{`2:15: marketplace.max_body: "9999999999999GiB" is no size; write for example 5MiB, 500KB or 1024B`}},
 		{"number too small", ok + "marketplace: {deletion_guard: {count: -1}}\n", []string{"2:32: marketplace.deletion_guard.count: -1 is too small; the least is 0"}},
 		{"number too large", ok + "marketplace: {deletion_guard: {percent: 101}}\n", []string{"2:32: marketplace.deletion_guard.percent: 101 is too large; the most is 100"}},
+		{"service elsewhere", ok + "sso: {profile: cas, service_template: \"https://a.example/?t={tenantId}\"}\n", []string{
+			`2:21: sso.service_template: must be {callback}, or begin with {callback}? or {callback}&; write for example {callback}?tenant={tenantId}`,
+		}},
 		{"unknown word", ok + "sso: {profile: saml}\n", []string{`2:7: sso.profile: "saml" is not known here; write kit, oidc or cas`}},
 		{"unknown word in list", ok + "sso: {signing_algs: [RS256, none]}\n", []string{`2:29: sso.signing_algs[1]: "none" is not known here; write RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or EdDSA`}},
 		{"bad network", ok + "trusted_proxies: [10.0.0.0/33]\n", []string{`2:19: trusted_proxies[0]: "10.0.0.0/33" is no network; write for example 10.0.0.0/8 or 192.0.2.7`}},

@@ -1,6 +1,10 @@
 package main
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/kitbridge/kitbridge/sso"
+)
 
 const sqlitePrefix = "sqlite:"
 
@@ -20,7 +24,7 @@ func (d *decoder) finish(c *Config) {
 	if c.SSO.Assertion.Audience == "" {
 		c.SSO.Assertion.Audience = c.PublicURL
 	}
-	finishProfile(&c.SSO)
+	d.finishProfile(&c.SSO)
 	for i := range c.Sinks {
 		s := &c.Sinks[i]
 		if s.Type != sinkSQL {
@@ -47,7 +51,25 @@ func (d *decoder) resolveSQLite(address string) string {
 // finishProfile fills in what a profile decides. A standard provider gives nonce,
 // PKCE and an ID token (OpenID Connect Core 1.0, section 3.1; RFC 9700, section
 // 2.1.1); the buyers' auth centres behind the kit document none of them.
-func finishProfile(s *SSO) {
+func (d *decoder) finishProfile(s *SSO) {
+	if d.bad("sso.profile") {
+		return
+	}
+	own := sso.DefaultSettings(sso.ProfileName(s.Profile))
+	for _, f := range []struct {
+		key   string
+		field *string
+		value string
+	}{
+		{"authorize_url", &s.AuthorizeURL, own.AuthorizeURL},
+		{"userinfo_url", &s.UserinfoURL, own.UserinfoURL},
+		{"logout_url", &s.LogoutURL, own.LogoutURL},
+		{"service_template", &s.ServiceTemplate, own.ServiceTemplate},
+	} {
+		if !d.given("sso." + f.key) {
+			*f.field = f.value
+		}
+	}
 	scope, nonce, pkce, idToken := "get_user_info", "if_echoed", "off", "if_present"
 	if s.Profile == "oidc" {
 		scope, nonce, pkce, idToken = "openid", "required", "s256", "required"

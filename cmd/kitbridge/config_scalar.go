@@ -62,8 +62,6 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, f field, path string) {
 	}
 	if err := d.convert(text, v, f); err != nil {
 		d.fault(path, "%s", err)
-	} else if p := d.places[path]; p != nil && len(f.enum) > 0 {
-		p.word = text
 	}
 }
 

@@ -6,8 +6,8 @@ import (
 )
 
 // SSO is the relying party's part of the configuration. Fields that are empty
-// here and have a default per profile (Scope, Nonce, PKCE, IDToken) are filled by
-// finishConfig. The kit defaults follow the marketplace access guide's pages on
+// here and have a default per profile (Scope, Nonce, PKCE, IDToken, ServiceTemplate; with
+// other profiles than kit the addresses, too) are filled by finishProfile. The kit defaults follow the marketplace access guide's pages on
 // OAuth2.0 login; those of oidc follow OpenID Connect Core 1.0 and RFC 9700.
 type SSO struct {
 	// Profile is the protocol that the buyers' auth centres speak.
@@ -24,6 +24,8 @@ type SSO struct {
 	UserinfoURL  string `yaml:"userinfo_url" kind:"template"`
 	LogoutURL    string `yaml:"logout_url" kind:"template"`
 	Issuer       string `yaml:"issuer" kind:"template"`
+	// ServiceTemplate is the service address of profile cas.
+	ServiceTemplate string `yaml:"service_template"`
 	// JWKSURL is empty when discovery names it.
 	JWKSURL string `yaml:"jwks_url" kind:"template"`
 

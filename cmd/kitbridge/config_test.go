@@ -111,6 +111,30 @@ sso: {profile: oidc}
 	}
 }
 
+// TestProfileAddresses: an address that is not given is the profile's, and one that is given stays.
+func TestProfileAddresses(t *testing.T) {
+	t.Parallel()
+	kitLogout := "{domain}/api/v1/logout?redirect_url={return}"
+	for text, want := range map[string][4]string{
+		"{}": {"{domain}/api/v1/oauth2/authorize", "{domain}/api/v1/oauth2/userinfo", kitLogout, ""},
+		"{profile: cas}": {
+			"{domain}/api/v1/cas/login", "{domain}/api/v1/cas/p3/serviceValidate", "{domain}/api/v1/cas/logout?service={return}",
+			"{callback}?tenant={tenantId}",
+		},
+		"{profile: cas, authorize_url: \"{domain}/cas/login\", service_template: \"{callback}?state={state}\"}": {
+			"{domain}/cas/login", "{domain}/api/v1/cas/p3/serviceValidate", "{domain}/api/v1/cas/logout?service={return}",
+			"{callback}?state={state}",
+		},
+		"{profile: oidc}": {"{domain}/api/v1/oauth2/authorize", "{domain}/api/v1/oauth2/userinfo", "", ""},
+		"{profile: oidc, logout_url: \"" + kitLogout + "\"}": {"{domain}/api/v1/oauth2/authorize", "{domain}/api/v1/oauth2/userinfo", kitLogout, ""},
+	} {
+		s := ssoSettings(mustRead(t, "public_url: https://app.example.com\nsso: "+text+"\n").SSO)
+		if diff := cmp.Diff(want, [4]string{s.AuthorizeURL, s.UserinfoURL, s.LogoutURL, s.ServiceTemplate}); diff != "" {
+			t.Errorf("sso: %s (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
 // TestEveryKeyLoads reads a file with every key there is, and makes sure that
 // none is missing from it.
 func TestEveryKeyLoads(t *testing.T) {

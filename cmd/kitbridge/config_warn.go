@@ -9,19 +9,12 @@ import (
 )
 
 // unbuilt are the keys that are accepted, but whose feature does not exist yet:
-// a value other than the default does nothing. values, if any, are the only
-// ones that this concerns; instead says what happens, if it is more than nothing. A
-// feature's entry goes when the feature comes.
-type unbuilt struct {
-	key     string
-	values  []string
-	instead string
-}
+// a value other than the default does nothing. A feature's entry goes when the feature comes.
+type unbuilt struct{ key string }
 
 func unbuiltKeys() []unbuilt {
 	return []unbuilt{
 		{key: "marketplace.keys.base"},
-		{key: "sso.profile", values: []string{profileCAS}, instead: "so nobody can sign in: everything below /sso/ is answered with 503"},
 		{key: "sso.hosts"},
 		{key: "sso.embedded"},
 		{key: "sso.tenants"},
@@ -40,12 +33,8 @@ func (d *decoder) warnings(c *Config) []Warning {
 	for key, at := range d.places {
 		plain := index.ReplaceAllString(key, "")
 		for _, u := range unbuiltKeys() {
-			if u.key == plain && at.changed && (u.values == nil || slices.Contains(u.values, at.word)) {
-				text := "is accepted, but this version does not act on it yet"
-				if u.instead != "" {
-					text += ", " + u.instead
-				}
-				warn(key, *at, text)
+			if u.key == plain && at.changed {
+				warn(key, *at, "is accepted, but this version does not act on it yet")
 			}
 		}
 	}

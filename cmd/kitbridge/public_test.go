@@ -111,6 +111,25 @@ func TestProxyUpstream(t *testing.T) {
 	}
 }
 
+// TestProfileCAS: with sso.profile cas the sign-in answers, and a ticket nobody asked for opens nothing.
+func TestProfileCAS(t *testing.T) {
+	t.Parallel()
+	b, warnings := openBridgeOf(t, "sso: {profile: cas}\n", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the product was reached") }))
+	for _, w := range warnings {
+		if strings.HasPrefix(w.Key, "sso") {
+			t.Errorf("warning %v", w)
+		}
+	}
+	for target, want := range map[string]int{
+		"/sso/login": 200, "/sso/callback?ticket=ST-1": 400, "/sso/callback?ticket=ST-1&tenant=nobody": 403, "/sso/callback&tenant=nobody?ticket=ST-1": 403,
+		"/sso/me": 401, "/desk": 302,
+	} {
+		if answer := b.ask("GET", target, "text/html"); answer.Code != want {
+			t.Errorf("GET %s = %d, want %d", target, answer.Code, want)
+		}
+	}
+}
+
 // TestAssertionAlgorithm: sso.assertion.alg reaches the relying party.
 func TestAssertionAlgorithm(t *testing.T) {
 	t.Parallel()

@@ -29,7 +29,7 @@ func (c *Centre) authorize(w http.ResponseWriter, r *http.Request, re *realm) {
 		return
 	}
 	if r.Method == http.MethodPost {
-		c.takeLogin(w, r, re)
+		c.takeLogin(w, r, re, "/api/v1/oauth2/authorize")
 		return
 	}
 	user, ok := c.signedIn(r, re)
@@ -74,8 +74,8 @@ func (c *Centre) checkAuthorize(re *realm, q url.Values) (Client, string) {
 	return client, ""
 }
 
-// takeLogin answers the login form: a session, and the same address again.
-func (c *Centre) takeLogin(w http.ResponseWriter, r *http.Request, re *realm) {
+// takeLogin answers the login form at path: a session, and the same address again.
+func (c *Centre) takeLogin(w http.ResponseWriter, r *http.Request, re *realm, path string) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	account := strings.TrimSpace(r.PostFormValue("username"))
 	user, ok := c.authenticate(re, account, r.PostFormValue("password"))
@@ -85,7 +85,7 @@ func (c *Centre) takeLogin(w http.ResponseWriter, r *http.Request, re *realm) {
 	}
 	c.beginSession(w, re, user)
 	//nolint:gosec // G710: a path of ours, only the query is the browser's
-	http.Redirect(w, r, re.domain.Path+"/api/v1/oauth2/authorize?"+r.URL.RawQuery, http.StatusSeeOther)
+	http.Redirect(w, r, re.domain.Path+path+"?"+r.URL.RawQuery, http.StatusSeeOther)
 }
 
 // sessionCookie is the browser's session at one tenant's auth centre: the

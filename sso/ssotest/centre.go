@@ -45,6 +45,9 @@ type Calls struct {
 	// Token counts token requests, refused ones included; Userinfo and Logout
 	// likewise.
 	Token, Userinfo, Logout int
+	// Validate counts validations of CAS tickets; requests for the CAS login and
+	// logout pages count as Authorize and Logout.
+	Validate int
 	// LastToken is the form of the last token request, secret included.
 	LastToken url.Values
 }
@@ -189,6 +192,10 @@ func (c *Centre) routes() *http.ServeMux {
 	handle("POST /api/v1/oauth2/token", c.token)
 	handle("GET /api/v1/oauth2/userinfo", c.userinfo)
 	handle("GET /api/v1/logout", c.logout)
+	handle("GET /api/v1/cas/login", c.casLogin)
+	handle("POST /api/v1/cas/login", c.casLogin)
+	handle("GET /api/v1/cas/p3/serviceValidate", c.casValidate)
+	handle("GET /api/v1/cas/logout", c.casLogout)
 	handle("GET /enter", c.enter)
 	return mux
 }

@@ -75,6 +75,34 @@ const (
 	UserinfoTenantIsDomain Defect = "userinfo: tenantId instead of tenant"
 )
 
+// Defects of the CAS endpoint that validates tickets.
+const (
+	CASJSON           Defect = "cas: JSON although XML was asked for"
+	CASJSONLists      Defect = "cas: JSON whose attributes are lists of one"
+	CASNoNamespace    Defect = "cas: XML without a namespace"
+	CASUnboundPrefix  Defect = "cas: XML with a prefix that nothing declares"
+	CASBadTicket      Defect = "cas: INVALID_TICKET"
+	CASBoth           Defect = "cas: success and failure at once"
+	CASTwoSuccesses   Defect = "cas: two successes"
+	CASTwoUsers       Defect = "cas: two users"
+	CASUserMissing    Defect = "cas: no user and no userName"
+	CASUserNames      Defect = "cas: attribute userName twice"
+	CASForeignPrefix  Defect = "cas: success in another namespace"
+	CASComment        Defect = "cas: a comment inside the user"
+	CASEntity         Defect = "cas: an external entity as the user"
+	CASBillion        Defect = "cas: entities that grow without end"
+	CASProxied        Defect = "cas: the ticket of a proxy"
+	CASTenantForeign  Defect = "cas: tenant of another enterprise"
+	CASAttributesNone Defect = "cas: no attributes"
+	CASHTML           Defect = "cas: a web page"
+	CASNested         Defect = "cas: success inside of a failure"
+	CASTrailing       Defect = "cas: a second document behind the first"
+	CASServerError    Defect = "cas: 500"
+	CASRedirect       Defect = "cas: redirect to another host"
+	CASHuge           Defect = "cas: 8 MiB"
+	CASHang           Defect = "cas: no answer"
+)
+
 // Defects returns all of them, without NoDefect.
 func Defects() []Defect {
 	return []Defect{
@@ -87,6 +115,9 @@ func Defects() []Defect {
 		UserinfoControl, UserinfoLong, UserinfoUnauthorized, UserinfoErrorIn200, UserinfoWrapperIn200, UserinfoNotObject,
 		UserinfoHTML, UserinfoServerError, UserinfoRedirect, UserinfoHuge, UserinfoHang, UserinfoSubUnexpected,
 		UserinfoTenantIsDomain,
+		CASJSON, CASJSONLists, CASNoNamespace, CASUnboundPrefix, CASBadTicket, CASBoth, CASTwoSuccesses, CASTwoUsers,
+		CASUserMissing, CASUserNames, CASForeignPrefix, CASComment, CASEntity, CASBillion, CASProxied, CASTenantForeign,
+		CASAttributesNone, CASHTML, CASNested, CASTrailing, CASServerError, CASRedirect, CASHuge, CASHang,
 	}
 }
 

@@ -17,13 +17,14 @@ import (
 
 // observation is what a relying party can see of one whole sign-in.
 type observation struct {
-	Callback, Token, Userinfo string
+	Callback, Token, Userinfo, CAS string
 }
 
 // observe goes through a sign-in at a centre with a defect and writes down
 // what it sees, random values replaced.
 func observe(t *testing.T, c *ssotest.Centre, d ssotest.Defect, bearer string) observation {
 	t.Helper()
+	ticket := casTicket(t, c)
 	code := signIn(t, c, ssotest.Browser(t), authorizeURL(c, tenantA, "clientA"), "zhangsan", "pw-张三").Get("code")
 	c.SetDefect(d)
 	defer c.SetDefect(ssotest.NoDefect)
@@ -33,13 +34,47 @@ func observe(t *testing.T, c *ssotest.Centre, d ssotest.Defect, bearer string) o
 		Callback: strings.ReplaceAll(q.Encode(), "code="+q.Get("code"), "code=CODE"),
 		Token:    maskToken(fetch(t, http.MethodPost, base+"token", codeForm("clientA", "secretA", code), "")),
 		Userinfo: fetch(t, http.MethodGet, base+"userinfo", nil, bearer),
+		CAS:      validate(t, c, callback, ticket),
 	}
+}
+
+// casTicket signs in by CAS and returns the ticket.
+func casTicket(t *testing.T, c *ssotest.Centre) string {
+	t.Helper()
+	address := c.Domain(tenantA) + "/api/v1/cas/login?" + url.Values{"service": {callback}}.Encode()
+	return signIn(t, c, ssotest.Browser(t), address, "zhangsan", "pw-张三").Get("ticket")
+}
+
+func validate(t *testing.T, c *ssotest.Centre, service, ticket string) string {
+	t.Helper()
+	q := url.Values{"service": {service}, "ticket": {ticket}, "format": {"XML"}}
+	return fetch(t, http.MethodGet, c.Domain(tenantA)+"/api/v1/cas/p3/serviceValidate?"+q.Encode(), nil, "")
+}
+
+// A ticket is for one use and for one service, byte for byte.
+func TestTicket(t *testing.T) {
+	c, clk := start(t)
+	wantFailure := func(got, code, when string) {
+		t.Helper()
+		if !strings.Contains(got, `authenticationFailure code="`+code+`"`) {
+			t.Errorf("%s: %s, want %s", when, got, code)
+		}
+	}
+	ticket := casTicket(t, c)
+	if got := validate(t, c, callback, ticket); !strings.Contains(got, "<cas:user>zhangsan</cas:user>") {
+		t.Errorf("validation = %s, want the user", got)
+	}
+	wantFailure(validate(t, c, callback, ticket), "INVALID_TICKET", "second use")
+	wantFailure(validate(t, c, callback+"?", casTicket(t, c)), "INVALID_SERVICE", "another service")
+	ticket = casTicket(t, c)
+	clk.t = clk.t.Add(time.Minute)
+	wantFailure(validate(t, c, callback, ticket), "INVALID_TICKET", "too late")
 }
 
 // fetch returns an answer as one line: status, type, redirect, body.
 func fetch(t *testing.T, method, address string, form url.Values, bearer string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -90,6 +125,9 @@ func TestEachDefectShows(t *testing.T) {
 			}
 			if shown := got.Userinfo != well.Userinfo; shown != (place == "userinfo") {
 				t.Errorf("userinfo shows a defect = %v: %s", shown, got.Userinfo)
+			}
+			if shown := got.CAS != well.CAS; shown != (place == "cas") {
+				t.Errorf("serviceValidate shows a defect = %v: %s", shown, got.CAS)
 			}
 			if other, ok := seen[got]; ok {
 				t.Errorf("looks like %q", other)

@@ -10,6 +10,9 @@
 //	{domain}/api/v1/oauth2/token       code or refresh token -> access token
 //	{domain}/api/v1/oauth2/userinfo    access token -> who it is
 //	{domain}/api/v1/logout             ends the browser's session there
+//	{domain}/api/v1/cas/login          the same for CAS: a ticket for a service
+//	{domain}/api/v1/cas/p3/serviceValidate  ticket -> who it is, XML or JSON
+//	{domain}/api/v1/cas/logout
 //
 // Beside them stands a stub of the marketplace's unified login page, which
 // asks for name@tenantCode and sends the browser to the registered address

@@ -25,6 +25,7 @@ const (
 	accessGrant                   // access token
 	refreshGrant                  // refresh token
 	sessionGrant                  // a browser's session at the auth centre
+	serviceGrant                  // CAS service ticket
 )
 
 // grant is what a random value that we handed out stands for.
@@ -33,7 +34,7 @@ type grant struct {
 	realm       *realm
 	userName    string
 	clientID    string // not for sessions
-	redirectURI string // codes and tickets only
+	redirectURI string // codes and tickets only; of a service ticket, the service
 	expires     time.Time
 }
 

@@ -14,12 +14,16 @@ func (c *Centre) logout(w http.ResponseWriter, r *http.Request, re *realm) {
 		c.drop(cookie.Value)
 	}
 	http.SetCookie(w, re.cookie("", -1))
-	to := r.URL.Query().Get("redirect_url")
+	c.leave(w, r, re, r.URL.Query().Get("redirect_url"))
+}
+
+// leave sends a browser that was signed out where it asked to go.
+func (c *Centre) leave(w http.ResponseWriter, r *http.Request, re *realm, to string) {
 	switch {
 	case to == "":
 		c.login.show(w, r, http.StatusOK, loginView{Realm: re.name, SignedOut: true})
 	case !c.ours(re, to):
-		c.login.show(w, r, http.StatusBadRequest, loginView{Realm: re.name, Fault: "redirect_url is not registered"})
+		c.login.show(w, r, http.StatusBadRequest, loginView{Realm: re.name, Fault: "the address to go to is not registered"})
 	default:
 		w.Header().Set("Cache-Control", "no-store")
 		http.Redirect(w, r, to, http.StatusFound) //nolint:gosec // G710: has the origin of a registered address
