@@ -19,7 +19,7 @@
 // directory and tables then hold; scene_sync_test.go compares. The other files are
 // scenarios. Some repeat what they do to the bridge as often as an environment
 // variable says: KITBRIDGE_CRASHES (TestCrash), KITBRIDGE_BLACKOUTS (TestPowerLoss),
-// KITBRIDGE_REPLICA_KILLS (TestReplicas), KITBRIDGE_SERVER_CRASHES
+// KITBRIDGE_REPLICA_KILLS and _RATE (TestReplicas), KITBRIDGE_SERVER_CRASHES
 // (TestServersCrash).
 //
 // The files that begin with history hold random ones: history_random_test.go makes

@@ -133,6 +133,8 @@ func (c *crowd) users(n int) (of, about *buyer) {
 // share the sinks, while one after the other is killed, one every two seconds. Whoever gets no
 // answer sends the same to the next. In the end everything is everywhere, once.
 // KITBRIDGE_REPLICA_KILLS says how often, if not 6 times; 30 take a minute.
+// KITBRIDGE_REPLICA_RATE says how many pushes a second there are, if not 20: 120 users, with
+// which a busy machine's directory keeps pace.
 func TestReplicas(t *testing.T) {
 	t.Parallel()
 	for _, count := range []int{2, 3} {
@@ -142,7 +144,8 @@ func TestReplicas(t *testing.T) {
 
 func testReplicas(t *testing.T, count int) {
 	t.Helper()
-	const pause, senders, perSecond = 2 * time.Second, 4, 20 // 120 users a second: a busy directory keeps pace
+	const pause, senders = 2 * time.Second, 4
+	perSecond := time.Duration(rounds(t, "KITBRIDGE_REPLICA_RATE", 20))
 	directory, product := peers.Slapd(t, peers.SlapdOptions{MemberOf: true}).URL(), peers.MariaDB(t).Product()
 	replicas := startReplicas(t, count, ldapSink(directory)+sqlSink(product))
 	s := &scene{bridge: replicas[0], directory: directory, tables: openMariaDB(t, product)}

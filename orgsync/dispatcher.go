@@ -30,9 +30,11 @@ type DispatcherConfig struct {
 
 	// LanesPerSink is how many tenants one sink serves at a time. Default 4.
 	LanesPerSink int
-	// Batch is how many keys one lane takes at a time. Default 1000.
+	// Batch is how many keys one lane takes at a time at most. Default 1000. Of a sink that
+	// does not settle as many in a second fewer are taken.
 	Batch int
-	// Lease is how long a lane stays with a process that died. Default 5 s.
+	// Lease is how long a lane stays with a process that died. Default 2 s. It is renewed
+	// three times as often; work ends that could not renew it in time.
 	Lease time.Duration
 	// Poll is how often a sink looks for work that nobody announced: retries that fell
 	// due, and what other processes accepted. Default 500 ms.
@@ -40,6 +42,10 @@ type DispatcherConfig struct {
 	// LookEvery is how often a [Reachable] sink is tried that is owed nothing. Default 10 s.
 	LookEvery time.Duration
 }
+
+// finishWithin is how long the store may take to record what was done. It may be longer than
+// the lease: as long as nobody else took the lane, what is recorded late still counts.
+const finishWithin = 5 * time.Second
 
 // Delivery is what came of handing a sink some keys of one tenant, in keys.
 type Delivery struct {
@@ -55,6 +61,7 @@ type Delivery struct {
 type Dispatcher struct {
 	DispatcherConfig
 	gates []*gate
+	paces []*pace
 }
 
 // NewDispatcher checks the configuration and starts nothing.
@@ -69,7 +76,7 @@ func NewDispatcher(cfg DispatcherConfig) (*Dispatcher, error) {
 		cfg.Batch = 1000
 	}
 	if cfg.Lease == 0 {
-		cfg.Lease = 5 * time.Second
+		cfg.Lease = 2 * time.Second
 	}
 	if cfg.Poll == 0 {
 		cfg.Poll = 500 * time.Millisecond
@@ -79,7 +86,7 @@ func NewDispatcher(cfg DispatcherConfig) (*Dispatcher, error) {
 	}
 	d := &Dispatcher{DispatcherConfig: cfg}
 	for range cfg.Sinks {
-		d.gates = append(d.gates, newGate())
+		d.gates, d.paces = append(d.gates, newGate()), append(d.paces, newPace(cfg.Batch))
 	}
 	return d, nil
 }
@@ -130,7 +137,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 			all.Go(func() { d.watch(ctx, s.Name(), r, d.gates[n]) })
 		}
 		for range d.LanesPerSink {
-			all.Go(func() { d.serve(ctx, s, d.gates[n]) })
+			all.Go(func() { d.serve(ctx, s, d.gates[n], d.paces[n]) })
 		}
 	}
 	all.Wait()
@@ -138,9 +145,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 }
 
 // serve works off one lane after another, until ctx ends.
-func (d *Dispatcher) serve(ctx context.Context, s Sink, g *gate) {
+func (d *Dispatcher) serve(ctx context.Context, s Sink, g *gate, p *pace) {
 	for ctx.Err() == nil {
-		worked, err := d.step(ctx, s, g)
+		worked, err := d.step(ctx, s, g, p)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			sleep(ctx, d.shut(ctx, s.Name(), g, err))
@@ -152,16 +159,17 @@ func (d *Dispatcher) serve(ctx context.Context, s Sink, g *gate) {
 
 // step claims one lane and makes its keys equal to the state. It says whether there was
 // one. An error means that the store or the sink as a whole did not answer.
-func (d *Dispatcher) step(ctx context.Context, s Sink, g *gate) (bool, error) {
-	now := d.Now()
-	lane, err := d.Lanes.Claim(ctx, s.Name(), now, now.Add(d.Lease), d.Batch)
+func (d *Dispatcher) step(ctx context.Context, s Sink, g *gate, p *pace) (bool, error) {
+	now, limit := d.Now(), p.slice()
+	until := now.Add(d.Lease)
+	lane, err := d.Lanes.Claim(ctx, s.Name(), now, until, limit)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("claim a lane: %w", err)
 	}
-	results, failed := d.converge(ctx, s, lane)
+	results, failed := d.converge(ctx, s, lane, until)
 	down := errors.Is(failed, ErrUnavailable)
 	if !down && ctx.Err() == nil && g.open() {
 		d.Logger.InfoContext(ctx, "sink answers again", "sink", s.Name())
@@ -169,7 +177,7 @@ func (d *Dispatcher) step(ctx context.Context, s Sink, g *gate) (bool, error) {
 	}
 	outcomes := d.outcomes(lane, results, failed)
 	// The results are recorded even when we are told to stop: what is done is done.
-	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.Lease)
+	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishWithin)
 	defer cancel()
 	if err := d.Lanes.Finish(finish, lane, outcomes); err != nil {
 		return true, fmt.Errorf("finish the lane: %w", err)
@@ -177,36 +185,27 @@ func (d *Dispatcher) step(ctx context.Context, s Sink, g *gate) (bool, error) {
 	if len(outcomes) > 0 {
 		d.report(ctx, s, lane, outcomes, publicReason(results, failed), d.Now().Sub(now))
 	}
+	if len(outcomes) == len(lane.Keys) {
+		p.took(limit, len(lane.Keys), d.Now().Sub(now))
+	}
 	if down {
 		return true, failed
 	}
 	return true, nil
 }
 
-// converge calls the sink while the lease is being kept. Losing the lease ends the
-// call.
-func (d *Dispatcher) converge(ctx context.Context, s Sink, lane Lane) ([]Result, error) {
+// converge calls the sink while the lease, which was got until then, is being kept. Losing
+// the lease ends the call.
+func (d *Dispatcher) converge(ctx context.Context, s Sink, lane Lane, until time.Time) ([]Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var keeper sync.WaitGroup
 	defer keeper.Wait()
-	stop := make(chan struct{})
-	defer close(stop)
+	working, stop := context.WithCancel(ctx)
+	defer stop()
 	keeper.Go(func() {
-		tick := time.NewTicker(d.Lease / 3)
-		defer tick.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				if err := d.Lanes.Renew(ctx, lane, d.Now().Add(d.Lease)); err != nil {
-					cancel(fmt.Errorf("keep the lease: %w", err))
-					return
-				}
-			}
+		if err := d.keep(working, lane, until); err != nil {
+			cancel(fmt.Errorf("keep the lease: %w", err))
 		}
 	})
 	keys := make([]Key, 0, len(lane.Keys))
@@ -214,6 +213,34 @@ func (d *Dispatcher) converge(ctx context.Context, s Sink, lane Lane) ([]Result,
 		keys = append(keys, k.Key)
 	}
 	return convergeSafely(ctx, s, d.Lanes.View(lane.Tenant), keys)
+}
+
+// keep renews the lease until ctx ends, and returns nil then. A store that does not answer
+// is asked again as long as the lease lasts. An error says that another process has the
+// lane, or may have it a moment later.
+func (d *Dispatcher) keep(ctx context.Context, lane Lane, until time.Time) error {
+	margin := d.Lease / 6 // to end before another may begin
+	end, pause := until.Add(-margin), d.Lease/3
+	for {
+		sleep(ctx, min(pause, end.Sub(d.Now())))
+		if ctx.Err() != nil {
+			return nil
+		}
+		now := d.Now()
+		attempt, cancel := context.WithTimeout(ctx, end.Sub(now))
+		err := d.Lanes.Renew(attempt, lane, now.Add(d.Lease))
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			end, pause = now.Add(d.Lease-margin), d.Lease/3
+		case errors.Is(err, ErrNotFound) || !d.Now().Before(end):
+			return err
+		default:
+			pause = d.Lease / 12
+		}
+	}
 }
 
 // convergeSafely makes an error of a panic, so that one tenant's data cannot end the

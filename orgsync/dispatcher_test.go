@@ -96,15 +96,27 @@ type office struct {
 
 func open(t *testing.T, sinks ...orgsync.Sink) *office {
 	t.Helper()
-	o := &office{t: t, store: orgsynctest.NewMemory(), log: &bytes.Buffer{}}
-	d, err := orgsync.NewDispatcher(orgsync.DispatcherConfig{
-		Lanes: o.store, Sinks: sinks, Logger: slog.New(slog.NewJSONHandler(o.log, nil)), Now: time.Now,
-		Observe: func(d orgsync.Delivery) {
-			o.mu.Lock()
-			defer o.mu.Unlock()
-			o.deliveries = append(o.deliveries, d)
-		},
-	})
+	return openWith(t, orgsync.DispatcherConfig{}, sinks...)
+}
+
+func openWith(t *testing.T, cfg orgsync.DispatcherConfig, sinks ...orgsync.Sink) *office {
+	t.Helper()
+	store := orgsynctest.NewMemory()
+	cfg.Lanes = store
+	return openOn(t, store, cfg, sinks...)
+}
+
+// openOn lets cfg say by which lanes the dispatcher comes to the store.
+func openOn(t *testing.T, store *orgsynctest.Memory, cfg orgsync.DispatcherConfig, sinks ...orgsync.Sink) *office {
+	t.Helper()
+	o := &office{t: t, store: store, log: &bytes.Buffer{}}
+	cfg.Sinks, cfg.Logger, cfg.Now = sinks, slog.New(slog.NewJSONHandler(o.log, nil)), time.Now
+	cfg.Observe = func(d orgsync.Delivery) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.deliveries = append(o.deliveries, d)
+	}
+	d, err := orgsync.NewDispatcher(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
