@@ -283,6 +283,11 @@ func (o organisation) appGroups(u orgsync.User) []EntryID {
 	return ids
 }
 
+// appWant is the group of an application.
+func (o organisation) appWant(id EntryID) Want {
+	return Want{ID: id, DN: o.groupOf(id), Initial: o.emptyGroup(id.Kind, id.Name)}
+}
+
 // appWants are the groups of all applications that these users may use. What others add to
 // them stays, and none is ever deleted.
 func (o organisation) appWants(users map[orgsync.UserName]orgsync.User) []Want {
@@ -295,7 +300,7 @@ func (o organisation) appWants(users map[orgsync.UserName]orgsync.User) []Want {
 	var wants []Want
 	for _, id := range sortedIDs(seen) {
 		if seen[id] {
-			wants = append(wants, Want{ID: id, DN: o.groupOf(id), Initial: o.emptyGroup(id.Kind, id.Name)})
+			wants = append(wants, o.appWant(id))
 		}
 	}
 	return wants

@@ -186,6 +186,9 @@ func (r *round) groupID(f found) (EntryID, bool) {
 				return id, true
 			}
 		}
+		if kind == AppGroup { // one that no user of the round is to be in
+			return EntryID{AppGroup, f.DN.Value()}, true
+		}
 	}
 	id, ours := r.byUUID[f.uuid]
 	return id, ours && id.Kind == DepartmentGroup

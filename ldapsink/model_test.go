@@ -143,6 +143,13 @@ func (m model) entries(t testing.TB) map[string][]string {
 		}
 	}
 	for g, list := range members {
+		if m.kind.memberOf {
+			for _, member := range list {
+				at := strings.TrimPrefix(member, "member ")
+				out[at] = append(out[at], "in "+m.dn(t, g+","+m.root))
+				slices.Sort(out[at])
+			}
+		}
 		if len(list) == 0 && m.kind.nobody {
 			list = []string{"member " + m.dn(t, "cn=nobody,"+m.root)}
 		}
@@ -179,7 +186,7 @@ func (m model) check(f *fixture) {
 func (m model) read(f *fixture) map[string][]string {
 	f.t.Helper()
 	got := map[string][]string{}
-	for text, e := range f.read(m.root, "objectClass", "displayName", "description", "member", "nsAccountLock", "userAccountControl") {
+	for text, e := range f.read(m.root, "objectClass", "displayName", "description", "member", "nsAccountLock", "userAccountControl", "memberOf") {
 		dn := m.dn(f.t, text)
 		if dn == m.dn(f.t, m.root) {
 			continue
@@ -189,6 +196,12 @@ func (m model) read(f *fixture) map[string][]string {
 		switch {
 		case has("person"):
 			facts = append(facts, "name "+strings.Join(e["displayName"], "|"), fmt.Sprint("on ", m.kind.inPlace == nil || !m.kind.inPlace(e)))
+			for _, group := range e["memberOf"] {
+				if m.kind.memberOf {
+					facts = append(facts, "in "+m.dn(f.t, group))
+				}
+			}
+			slices.Sort(facts)
 		case has(m.kind.group):
 			for _, member := range e["member"] {
 				facts = append(facts, "member "+m.dn(f.t, member))

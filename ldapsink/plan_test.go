@@ -336,3 +336,86 @@ func TestPlanExchange(t *testing.T) {
 		t.Errorf("they did not change places: %v", d.entries)
 	}
 }
+
+// TestPlanAncestorExchange: a department goes below one that stands below it.
+func TestPlanAncestorExchange(t *testing.T) {
+	t.Parallel()
+	base := dn(t, "dc=example")
+	upper, lower := department("upper"), department("lower")
+	have := []ldapsink.Entry{
+		{ID: upper, DN: base.Child("ou", "upper"), Attributes: ldapsink.Attributes{"ou": {"upper"}}},
+		{ID: lower, DN: base.Child("ou", "upper").Child("ou", "lower"), Attributes: ldapsink.Attributes{"ou": {"lower"}}},
+		{DN: base.Child("ou", "upper").Child("ou", "lower").Child("cn", "printer")},
+	}
+	want := []ldapsink.Want{{ID: lower, DN: base.Child("ou", "lower")}, {ID: upper, DN: base.Child("ou", "lower").Child("ou", "upper")}}
+	operations, conflicts := ldapsink.Plan(have, want)
+	if len(conflicts) > 0 || len(operations) != 2 {
+		t.Fatalf("Plan = %v, %+v; want two renames", operations, conflicts)
+	}
+	d := newDirectory(t, append(have, ldapsink.Entry{DN: base}))
+	for _, o := range operations {
+		d.do(o)
+	}
+	if !d.has(base.Child("ou", "lower").Child("ou", "upper")) || !d.has(base.Child("ou", "lower").Child("cn", "printer")) {
+		t.Errorf("it is %v", d.list())
+	}
+}
+
+// TestPlanFirst: the switch that takes access away comes before everything but the
+// containers, and once.
+func TestPlanFirst(t *testing.T) {
+	t.Parallel()
+	base := dn(t, "dc=example")
+	id := ldapsink.EntryID{Kind: ldapsink.UserEntry, Name: "zhang"}
+	old, fresh := department("old"), department("new")
+	have := []ldapsink.Entry{
+		{ID: old, DN: base.Child("ou", "old")},
+		{ID: id, DN: base.Child("ou", "old").Child("uid", "zhang"), Attributes: ldapsink.Attributes{"uid": {"zhang"}, "title": {"a"}}},
+	}
+	want := []ldapsink.Want{
+		{ID: fresh, DN: base.Child("ou", "new")},
+		{
+			ID: id, DN: base.Child("ou", "new").Child("uid", "zhang"), First: "lock",
+			Attributes: ldapsink.Attributes{"lock": {"true"}, "title": {"b"}},
+		},
+	}
+	operations, conflicts := ldapsink.Plan(have, want)
+	got := make([]string, len(operations))
+	for i, o := range operations {
+		got[i] = fmt.Sprintf("%s %s", o.Kind, o.ID.Name)
+		for _, c := range o.Changes {
+			got[i] += " " + c.Name
+		}
+	}
+	expected := []string{"modify zhang lock", "add new", "rename zhang", "modify zhang title", "delete old"}
+	if diff := gocmp.Diff(expected, got); diff != "" || len(conflicts) > 0 {
+		t.Errorf("order, conflicts %+v (-want +got):\n%s", conflicts, diff)
+	}
+}
+
+// TestPlanElse: whose department cannot be there stands elsewhere, and goes home when it is.
+func TestPlanElse(t *testing.T) {
+	t.Parallel()
+	base := dn(t, "dc=example")
+	id := ldapsink.EntryID{Kind: ldapsink.UserEntry, Name: "zhang"}
+	pending := ldapsink.EntryID{Kind: ldapsink.ContainerEntry, Name: "pending"}
+	home := base.Child("ou", "rd")
+	have := []ldapsink.Entry{{DN: home}} // somebody else's
+	want := []ldapsink.Want{
+		{ID: pending, DN: base.Child("ou", "pending")},
+		{ID: department("rd"), DN: home},
+		{ID: id, DN: home.Child("uid", "zhang"), Else: base.Child("ou", "pending").Child("uid", "zhang")},
+	}
+	operations, conflicts := ldapsink.Plan(have, want)
+	if len(conflicts) != 1 || conflicts[0].Kind != ldapsink.NameTaken || len(operations) != 2 || !operations[1].DN.Equal(want[2].Else) {
+		t.Fatalf("Plan = %v, %+v; want the user below pending", operations, conflicts)
+	}
+	have = []ldapsink.Entry{
+		{ID: pending, DN: base.Child("ou", "pending")},
+		{ID: id, DN: base.Child("ou", "pending").Child("uid", "zhang"), Attributes: ldapsink.Attributes{"uid": {"zhang"}}},
+	}
+	operations, conflicts = ldapsink.Plan(have, want)
+	if len(conflicts) > 0 || len(operations) != 2 || operations[1].Kind != ldapsink.Rename || !operations[1].NewDN.Equal(want[2].DN) {
+		t.Errorf("Plan = %v, %+v; want the user to go home", operations, conflicts)
+	}
+}

@@ -150,8 +150,8 @@ func (r *round) desire() {
 			r.want(r.org.groupWant(d.Department), nil)
 		}
 	}
-	for _, w := range r.org.appWants(r.users) {
-		r.want(w, nil)
+	for _, id := range r.appGroups() {
+		r.want(r.org.appWant(id), nil)
 	}
 	for name, u := range r.users {
 		var present *Entry
@@ -163,6 +163,27 @@ func (r *round) desire() {
 			r.want(w, warnings)
 		}
 	}
+}
+
+// appGroups lists the groups of applications that are wanted, or are there: none is deleted.
+func (r *round) appGroups() []EntryID {
+	ids := map[EntryID]bool{}
+	for _, w := range r.org.appWants(r.users) {
+		ids[w.ID] = true
+	}
+	for id := range r.have {
+		if id.Kind == AppGroup {
+			ids[id] = true
+		}
+	}
+	if r.inventory != nil {
+		for _, id := range r.inventory.ids {
+			if id.Kind == AppGroup {
+				ids[id] = true
+			}
+		}
+	}
+	return sortedIDs(ids)
 }
 
 // number sets the allocated numbers.

@@ -19,39 +19,50 @@ type target struct {
 	start   func(testing.TB) *peers.Directory
 	dialect ldapsink.Dialect
 	// apart: disabled users stand apart. inPlace says of an entry that it is disabled.
-	apart   bool
-	inPlace func(entry map[string][]string) bool
-	userRDN string
-	group   string // object class
-	folding ldapsink.Folding
-	nobody  bool // a group has at least the placeholder
-	late    bool // groups follow moved entries after the answer
-	steps   int  // of a history
-	locked  bool // all accounts stay disabled
-	ascii   bool // names of users are ASCII (389DS's plug-in 7-bit check)
+	apart    bool
+	inPlace  func(entry map[string][]string) bool
+	userRDN  string
+	group    string // object class
+	folding  ldapsink.Folding
+	nobody   bool // a group has at least the placeholder
+	late     bool // groups follow moved entries after the answer
+	memberOf bool // the server keeps the groups of a user in the user's entry
+	steps    int  // of a history
+	locked   bool // all accounts stay disabled
+	ascii    bool // names of users are ASCII (389DS's plug-in 7-bit check)
 }
 
 func targets() []target {
 	return []target{
 		{
-			name: "OpenLDAP", steps: 60, dialect: ldapsink.OpenLDAP, apart: true, userRDN: "uid", group: "groupOfNames", nobody: true,
+			name: "OpenLDAP", steps: 40, dialect: ldapsink.OpenLDAP, apart: true, userRDN: "uid", group: "groupOfNames", nobody: true,
 			start: func(t testing.TB) *peers.Directory { return peers.Slapd(t, peers.SlapdOptions{NoSync: true}) },
 		},
 		{
-			name: "OpenLDAP with overlays", late: true, steps: 60, dialect: ldapsink.OpenLDAP, apart: true, userRDN: "uid", group: "groupOfNames", nobody: true,
+			name: "OpenLDAP with overlays", memberOf: true, late: true, steps: 40, dialect: ldapsink.OpenLDAP, apart: true, userRDN: "uid", group: "groupOfNames", nobody: true,
 			start: func(t testing.TB) *peers.Directory {
 				return peers.Slapd(t, peers.SlapdOptions{NoSync: true, RefInt: true, MemberOf: true})
 			},
 		},
 		{
-			name: "389DS", steps: 60, dialect: ldapsink.DirectoryServer389, userRDN: "uid", group: "groupOfNames", folding: ldapsink.FoldCase, ascii: true,
+			name: "389DS", steps: 40, dialect: ldapsink.DirectoryServer389, userRDN: "uid", group: "groupOfNames", folding: ldapsink.FoldCase, ascii: true,
 			start: func(t testing.TB) *peers.Directory { return peers.DS389(t, peers.DS389Options{NoSync: true}) },
 			inPlace: func(e map[string][]string) bool {
 				return len(e["nsAccountLock"]) == 1 && e["nsAccountLock"][0] == "true"
 			},
 		},
 		{
-			name: "Samba", steps: 20, dialect: ldapsink.ActiveDirectory, locked: true, userRDN: "cn", group: "group", folding: ldapsink.FoldCase,
+			name: "389DS with memberOf", memberOf: true, steps: 40, dialect: ldapsink.DirectoryServer389, userRDN: "uid", group: "groupOfNames",
+			folding: ldapsink.FoldCase, ascii: true,
+			start: func(t testing.TB) *peers.Directory {
+				return peers.DS389(t, peers.DS389Options{NoSync: true, MemberOf: true})
+			},
+			inPlace: func(e map[string][]string) bool {
+				return len(e["nsAccountLock"]) == 1 && e["nsAccountLock"][0] == "true"
+			},
+		},
+		{
+			name: "Samba", memberOf: true, steps: 20, dialect: ldapsink.ActiveDirectory, locked: true, userRDN: "cn", group: "group", folding: ldapsink.FoldCase,
 			start: func(t testing.TB) *peers.Directory { return peers.Samba(t) },
 			inPlace: func(e map[string][]string) bool {
 				return len(e["userAccountControl"]) == 1 && isOff(e["userAccountControl"][0])

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -246,5 +247,128 @@ func TestForesee(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"zhang: mail left out: not an IA5 string: only ASCII characters are allowed"}, warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+// TestReconcilePurges: entries of removed users go when their time has come, though nothing
+// was pushed about them.
+func TestReconcilePurges(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, peers.SlapdOptions{})
+	f.state.user("zhang", "张三", "")
+	f.state.user("li", "李四", "")
+	f.all()
+	removed := f.state.users["zhang"]
+	removed.RemovedAt = f.now
+	f.state.users["zhang"] = removed
+	f.must(f.state.status("zhang", orgsync.StatusRemoved))
+	f.now = f.now.Add(29 * 24 * time.Hour)
+	if planned := f.plan(ldapsink.WholeOptions{}); len(planned.Operations) > 0 {
+		t.Errorf("planned too early: %v", planned.Operations)
+	}
+	f.now = f.now.Add(2 * 24 * time.Hour)
+	f.reconcile(ldapsink.WholeOptions{})
+	if a, b := f.names("ou=disabled"), f.names("ou=people"); len(a) != 0 || len(b) != 1 {
+		t.Errorf("disabled %v, people %v; want none and one", a, b)
+	}
+}
+
+// TestReconcileForeign: what others put among our entries stays through everything, and is
+// counted.
+func TestReconcileForeign(t *testing.T) {
+	t.Parallel()
+	for _, kind := range targets() {
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			f := newTargetFixture(t, kind, func(c *ldapsink.Config) { c.Layout = ldapsink.Tree })
+			f.state.department("rd", "研发部", "")
+			f.state.department("hr", "人事部", "")
+			f.state.user("zhang", "张三", "rd")
+			f.all()
+			home := "ou=rd,ou=departments," + root
+			f.add("ou=by hand,"+home, "objectClass", "organizationalUnit", "ou", "by hand")
+			f.modify(kind.userRDN+"=zhang,"+home, "roomNumber", "A-1")
+			f.state.user("zhang", "张三丰", "hr")
+			f.state.remove("rd")
+			f.writes = nil
+			whole, err := f.sink.Reconcile(t.Context(), f.state, ldapsink.WholeOptions{})
+			if err != nil || whole.Foreign != 1 || len(whole.Reports) != 1 || !strings.Contains(whole.Reports[0].Err.Error(), "by hand") {
+				t.Errorf("Reconcile = %+v, %v; want the department kept for the entry of others, and reported", whole, err)
+			}
+			if len(f.read("ou=by hand,"+home, "1.1")) != 1 {
+				t.Error("the entry of others is gone")
+			}
+			for dn, e := range f.read(kind.userRDN+"=zhang,ou=hr,ou=departments,"+root, "roomNumber", "displayName") {
+				if diff := cmp.Diff(map[string][]string{"roomNumber": {"A-1"}, "displayName": {"张三丰"}}, e); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", dn, diff)
+				}
+			}
+		})
+	}
+}
+
+// TestRootBase: a single tenant stands directly below a base that is somebody else's.
+func TestRootBase(t *testing.T) {
+	t.Parallel()
+	for _, kind := range targets() {
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			base := "ou=customer," + peers.BaseDN
+			f := newTargetFixture(t, kind, func(c *ldapsink.Config) { c.RootBase, c.BaseDN = true, base })
+			f.add(base, "objectClass", "organizationalUnit", "ou", "customer", "description", "by hand")
+			m := model{kind: kind, state: f.state, root: base}
+			h := history{rand.New(rand.NewPCG(3, 3)), f.state, []string{"zhang", "li"}}
+			for range 10 {
+				f.must(append(h.step(), orgsync.Key{Kind: orgsync.TenantKey})...)
+			}
+			m.check(f)
+			for dn, e := range f.read(base, "description") {
+				if strings.EqualFold(dn, base) && strings.Join(e["description"], "|") != "by hand" {
+					t.Errorf("the base's description is %v", e["description"])
+				}
+			}
+			if whole := f.plan(ldapsink.WholeOptions{}); len(whole.Operations)+len(whole.Reports) > 0 {
+				t.Errorf("left to do: %v %v", whole.Operations, whole.Reports)
+			}
+		})
+	}
+}
+
+// TestAppGroups: who may use an application is in its group.
+func TestAppGroups(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, peers.SlapdOptions{}, func(c *ldapsink.Config) { c.AppGroups = true })
+	grant := func(name string, grants ...orgsync.UserGrant) orgsync.Key {
+		key := f.state.user(name, name, "")
+		u := f.state.users[orgsync.UserName(name)]
+		u.Grants = grants
+		f.state.users[u.Name] = u
+		return key
+	}
+	zhang := grant("zhang", orgsync.UserGrant{Instance: "i", App: "crm", Enabled: true}, orgsync.UserGrant{Instance: "j", App: "crm", Enabled: true})
+	li := grant("li", orgsync.UserGrant{Instance: "i", App: "crm", Enabled: true}, orgsync.UserGrant{Instance: "i", App: "erp"})
+	f.must(zhang, li)
+	if diff := cmp.Diff([]string{"cn=crm,ou=apps"}, f.names("ou=apps")); diff != "" {
+		t.Errorf("groups (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"uid=li,ou=people", "uid=zhang,ou=people"}, f.members("cn=crm,ou=apps")); diff != "" {
+		t.Errorf("members (-want +got):\n%s", diff)
+	}
+	grant("li", orgsync.UserGrant{Instance: "i", App: "erp", Enabled: true})
+	f.reconcile(ldapsink.WholeOptions{})
+	if a, b := f.members("cn=crm,ou=apps"), f.members("cn=erp,ou=apps"); len(a) != 1 || len(b) != 1 {
+		t.Errorf("crm %v, erp %v; want one each", a, b)
+	}
+	f.must(f.state.status("zhang", orgsync.StatusDisabled))
+	if diff := cmp.Diff([]string{"cn=nobody"}, f.members("cn=crm,ou=apps")); diff != "" {
+		t.Errorf("members (-want +got):\n%s", diff)
+	}
+	if whole := f.plan(ldapsink.WholeOptions{}); len(whole.Operations) > 0 {
+		t.Errorf("left to do: %v", whole.Operations)
+	}
+	f.state.tenant.Active, f.state.tenant.Purged = false, true
+	f.all()
+	if got := f.read(root, "1.1"); got != nil {
+		t.Errorf("after the purge there is %v", got)
 	}
 }

@@ -107,7 +107,7 @@ func (r *round) compareGroup(ctx context.Context, n int32, g *membership, missin
 
 // valuesOf are the members of a group as they stand.
 func (r *round) valuesOf(ctx context.Context, g *membership) ([]string, error) {
-	if values, read := r.have[g.id].Attributes["member"]; read || g.id.Kind == DepartmentGroup {
+	if values, read := r.have[g.id].Attributes["member"]; read {
 		return values, nil
 	}
 	entries, err := r.server.search(ctx, g.dn, BaseObject, "(objectClass=*)", "member")

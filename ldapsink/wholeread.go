@@ -39,7 +39,10 @@ func (r *round) readAll(ctx context.Context, view orgsync.Inventory, adopt bool)
 		if err != nil {
 			return err
 		}
-		groupEntries = append(groupEntries, entries...)
+		for _, e := range entries {
+			e.Attributes["member"] = append([]string{}, e.Attributes["member"]...) // nobody is not the same as not read
+			groupEntries = append(groupEntries, e)
+		}
 	}
 	return r.sortStructure(ctx, structure, groupEntries, adopt)
 }
@@ -275,8 +278,18 @@ func (r *round) sortStructure(ctx context.Context, structure, groupEntries []fou
 	return nil
 }
 
-// recogniseAll is recognise in parts.
+// recogniseAll is recognise in parts. The links of what there should be come first: a server
+// may spell a name in its own way.
 func (r *round) recogniseAll(ctx context.Context, kind EntryKind, asked []string, entries []found) error {
+	for chunk := range slices.Chunk(asked, 1000) {
+		ids := make([]EntryID, len(chunk))
+		for i, name := range chunk {
+			ids[i] = EntryID{kind, name}
+		}
+		if err := r.ask(ctx, ids); err != nil {
+			return err
+		}
+	}
 	for chunk := range slices.Chunk(entries, 1000) {
 		if err := r.recognise(ctx, kind, nil, chunk); err != nil {
 			return err
