@@ -169,10 +169,27 @@ func (s *Sink) compare(ctx context.Context, view orgsync.Inventory, options Whol
 			whole.Warnings = append(whole.Warnings, Warning{id, text})
 		}
 	}
-	whole.Users, whole.Departments, whole.Groups, whole.Foreign = r.inventory.users, r.inventory.departments, r.inventory.groupEntries, len(r.others)
+	whole.Users, whole.Departments, whole.Groups, whole.Foreign = r.inventory.users, r.inventory.departments, r.inventory.groupEntries, r.foreign()
 	whole.Held = held(options.Guard, whole)
 	whole.Digest = digestOf(whole)
 	return r, ms, whole, nil
+}
+
+// foreign counts the entries of others, each once. One of ours that was renamed by hand may
+// have been taken for one until it was found by its stable id.
+func (r *round) foreign() int {
+	known := make(map[string]bool, len(r.others)+len(r.have))
+	for _, e := range r.have {
+		known[e.DN.Key()] = true
+	}
+	n := 0
+	for _, e := range r.others {
+		if !known[e.DN.Key()] {
+			known[e.DN.Key()] = true
+			n++
+		}
+	}
+	return n
 }
 
 // held says why the plan needs a person's yes.

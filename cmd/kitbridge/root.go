@@ -81,6 +81,7 @@ func newRootCommand(p process) *cobra.Command {
 		newInitCommand(p),
 		newKeysCommand(p),
 		newMigrateCommand(p),
+		newPlanCommand(p),
 		newPurgeCommand(p),
 		newRestoreCommand(p),
 		newServeCommand(p),
@@ -114,10 +115,18 @@ type usageError struct{ err error }
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
+// silentExit ends a command with a code of its own that needs no words.
+type silentExit int
+
+func (e silentExit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
 // report writes err for a person and returns the exit code that it stands for.
 func report(w io.Writer, err error) int {
 	if err == nil {
 		return exitOK
+	}
+	if code, ok := errors.AsType[silentExit](err); ok {
+		return int(code)
 	}
 	// Faults of the configuration begin with file:line:col, which editors and
 	// scripts follow; a name in front would break that.

@@ -20,6 +20,7 @@ type step struct {
 // change is everything that one key needs; without steps it needs nothing.
 type change struct {
 	key   orgsync.Key
+	have  []row // only in a plan
 	want  []row
 	steps []step
 	// rank is its place in the work: see rankOf.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -50,6 +51,7 @@ type Sink struct {
 	cfg     Config
 	db      *sql.DB
 	dialect Dialect // MySQL may turn out to be MariaDB
+	file    string  // of SQLite, else empty
 
 	mu sync.Mutex
 	// checked is the schema once the tables were found to be in order, else nil.
@@ -77,8 +79,13 @@ func New(cfg Config) (*Sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sql sink %s: %w", cfg.Name, err)
 	}
+	s := &Sink{db: db, dialect: d}
+	if d == SQLite {
+		s.file = strings.TrimPrefix(cfg.URL, "sqlite:")
+	}
 	cfg.URL = "" // its password is not needed again
-	return &Sink{cfg: cfg, db: db, dialect: d}, nil
+	s.cfg = cfg
+	return s, nil
 }
 
 // Name returns the sink's name.

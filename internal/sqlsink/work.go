@@ -55,35 +55,53 @@ func (w *work) look(ctx context.Context, keys []orgsync.Key) ([]change, error) {
 // plan compares the state of the keys with the tables. db is the pool, or the
 // transaction that holds the lock: only then is what it finds still true when written.
 func (w *work) plan(ctx context.Context, db database, keys []orgsync.Key) (orgsync.TenantID, []change, error) {
-	tenant, err := w.view.Tenant(ctx)
-	if err != nil {
-		return "", nil, fmt.Errorf("read the tenant's state: %w", err)
-	}
-	codes, names := split(keys)
-	departments, err := w.view.Departments(ctx, codes)
-	if err != nil {
-		return "", nil, fmt.Errorf("read the state of departments: %w", err)
-	}
-	users, err := w.view.Users(ctx, names)
-	if err != nil {
-		return "", nil, fmt.Errorf("read the state of users: %w", err)
-	}
-	have, err := w.schema.read(ctx, db, tenant.ID, keys)
+	// The state first: whoever holds the lock writes what is newer.
+	s, err := readState(ctx, w.view, keys)
 	if err != nil {
 		return "", nil, err
 	}
-	now, purgeAfter := w.sink.cfg.Now(), w.sink.cfg.PurgeAfter
+	have, err := w.schema.read(ctx, db, s.tenant.ID, keys)
+	if err != nil {
+		return "", nil, err
+	}
+	return s.tenant.ID, w.sink.compare(s, have, keys), nil
+}
+
+// known is the state of some keys.
+type known struct {
+	tenant      orgsync.Tenant
+	departments map[orgsync.OrgCode]orgsync.PlacedDepartment
+	users       map[orgsync.UserName]orgsync.User
+}
+
+func readState(ctx context.Context, view orgsync.View, keys []orgsync.Key) (s known, err error) {
+	if s.tenant, err = view.Tenant(ctx); err != nil {
+		return s, fmt.Errorf("read the tenant's state: %w", err)
+	}
+	codes, names := split(keys)
+	if s.departments, err = view.Departments(ctx, codes); err != nil {
+		return s, fmt.Errorf("read the state of departments: %w", err)
+	}
+	if s.users, err = view.Users(ctx, names); err != nil {
+		return s, fmt.Errorf("read the state of users: %w", err)
+	}
+	return s, nil
+}
+
+// compare says for each key what turns what the tables hold into what they should.
+func (s *Sink) compare(state known, have held, keys []orgsync.Key) []change {
+	now, purgeAfter := s.cfg.Now(), s.cfg.PurgeAfter
 	changes := make([]change, 0, len(keys))
 	for _, k := range keys {
-		d := desired{tenant: tenant}
+		d := desired{tenant: state.tenant}
 		c := change{key: k}
 		switch k.Kind {
 		case orgsync.TenantKey:
-			c.want = d.tenantRows(isPast(tenant.RemovedAt, purgeAfter, now), have[k])
+			c.want = d.tenantRows(isPast(state.tenant.RemovedAt, purgeAfter, now), have[k])
 		case orgsync.DepartmentKey:
-			c.want = d.departmentRows(departments[orgsync.OrgCode(k.ID)], have[k])
+			c.want = d.departmentRows(state.departments[orgsync.OrgCode(k.ID)], have[k])
 		default:
-			u := users[orgsync.UserName(k.ID)]
+			u := state.users[orgsync.UserName(k.ID)]
 			c.want = d.userRows(u, isPast(u.RemovedAt, purgeAfter, now), have[k])
 		}
 		c.steps = diff(have[k], c.want)
@@ -91,7 +109,7 @@ func (w *work) plan(ctx context.Context, db database, keys []orgsync.Key) (orgsy
 		c.warnings = d.warnings
 		changes = append(changes, c)
 	}
-	return tenant.ID, changes, nil
+	return changes
 }
 
 func split(keys []orgsync.Key) (codes []orgsync.OrgCode, names []orgsync.UserName) {
