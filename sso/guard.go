@@ -60,7 +60,11 @@ func (g *guard) check() {
 		return
 	}
 	if g.upgraded { // a store that hangs is a store that does not answer
-		blind := time.AfterFunc(good.Add(blindAge).Sub(g.rp.now()), g.blind)
+		left := good.Add(blindAge).Sub(g.rp.now())
+		if left <= 0 { // not the store was late but we, on a machine that stood still
+			left = blindRetry
+		}
+		blind := time.AfterFunc(left, g.blind)
 		defer blind.Stop()
 	}
 	d, err := g.rp.judge(g.request.WithContext(context.WithoutCancel(g.request.Context())), g.asked)

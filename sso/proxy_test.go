@@ -267,8 +267,8 @@ func TestProxyWebSocket(t *testing.T) {
 	if _, err := reader.ReadByte(); err == nil || isTimeout(err) {
 		t.Errorf("after the removal: %v, want the end", err)
 	}
-	if took := time.Since(removed); took > time.Second {
-		t.Errorf("closed after %v, want a second at most", took)
+	if took := time.Since(removed); took > 10*time.Second { // TestRequestsEndWithTheirSession has the exact time
+		t.Errorf("closed after %v, want about half a second", took)
 	}
 }
 
@@ -301,7 +301,7 @@ func TestProxyStreams(t *testing.T) {
 	t.Cleanup(product.Close)
 	upstream, _ := url.Parse(product.URL)
 	server := httptest.NewUnstartedServer(h.rp.Proxy(upstream))
-	server.Config.ReadTimeout, server.Config.WriteTimeout = 300*time.Millisecond, 300*time.Millisecond
+	server.Config.ReadTimeout, server.Config.WriteTimeout = time.Second, time.Second
 	server.Start()
 	t.Cleanup(server.Close)
 	cookie := h.sessionCookie(tenantA, "li.si", "pw2")
@@ -318,19 +318,19 @@ func TestProxyStreams(t *testing.T) {
 		t.Cleanup(func() { _ = resp.Body.Close() })
 		return resp.Body
 	}
-	// Up: a body that takes three times as long as the server's limit.
+	// Up: a body that takes twice as long as the server's limit.
 	pieces, body := io.Pipe()
 	go func() {
 		for range 5 {
 			_, _ = body.Write([]byte("piece"))
-			<-time.After(200 * time.Millisecond)
+			<-time.After(400 * time.Millisecond)
 		}
 		_ = body.Close()
 	}()
 	if text, _ := io.ReadAll(request(http.MethodPost, pieces)); string(text) != "25 <nil>" {
 		t.Errorf("upload: the product got %s", text)
 	}
-	// Down: events as they come, for three times the limit; then the session ends.
+	// Down: events as they come, for twice the limit; then the session ends.
 	go func() { next <- "0" }()
 	events := bufio.NewReader(request(http.MethodGet, nil))
 	for i := range 5 {
@@ -338,7 +338,7 @@ func TestProxyStreams(t *testing.T) {
 			t.Fatalf("event %d = %q, %v", i, line, err)
 		}
 		_, _ = events.ReadString('\n')
-		<-time.After(200 * time.Millisecond)
+		<-time.After(400 * time.Millisecond)
 		if i < 4 {
 			next <- fmt.Sprint(i + 1)
 		}
