@@ -13,20 +13,22 @@ import (
 
 	"github.com/kitbridge/kitbridge/internal/peers"
 	"github.com/kitbridge/kitbridge/ldapsink"
+	"github.com/kitbridge/kitbridge/ldapsink/ldaptest"
 	"github.com/kitbridge/kitbridge/orgsync"
 )
 
 // root is the tenant's entry.
 const root = "ou=t1," + peers.BaseDN
 
-// fixture is a sink on a real slapd, and an administrator who looks on.
+// fixture is a sink on a directory, and an administrator who looks on.
 type fixture struct {
-	t     testing.TB
-	dir   *peers.Directory
-	sink  *ldapsink.Sink
-	links *ldapsink.MemoryLinks
-	state *state
-	now   time.Time
+	t      testing.TB
+	dir    *peers.Directory    // a real server; nil:
+	memory *ldaptest.Directory // in memory, as the service account
+	sink   *ldapsink.Sink
+	links  *ldapsink.MemoryLinks
+	state  *state
+	now    time.Time
 
 	mu     sync.Mutex
 	writes []ldapsink.Operation // under mu; those that succeeded
@@ -42,11 +44,16 @@ func newFixture(t testing.TB, options peers.SlapdOptions, change ...func(*ldapsi
 	return f
 }
 
+// emptyFixture has no sink yet. Without a server the directory is one in memory.
 func emptyFixture(t testing.TB, dir *peers.Directory) *fixture {
-	return &fixture{
+	f := &fixture{
 		t: t, dir: dir, links: &ldapsink.MemoryLinks{}, state: newState(),
 		now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC),
 	}
+	if dir == nil {
+		f.memory = ldaptest.New(peers.BaseDN, peers.AdminDN).As(peers.ServiceDN)
+	}
+	return f
 }
 
 // open makes another sink on the same directory and links, as after a restart.
@@ -66,6 +73,9 @@ func (f *fixture) open(change ...func(*ldapsink.Config)) *ldapsink.Sink {
 				f.writes = append(f.writes, o)
 			}
 		},
+	}
+	if f.memory != nil {
+		cfg.Directory, cfg.URLs = f.memory, nil
 	}
 	for _, c := range change {
 		c(&cfg)
@@ -127,6 +137,9 @@ func (f *fixture) admin() *ldap.Conn {
 // server prints them.
 func (f *fixture) read(dn string, attributes ...string) map[string]map[string][]string {
 	f.t.Helper()
+	if f.memory != nil {
+		return f.readMemory(dn, attributes...)
+	}
 	conn := f.admin()
 	request := ldap.NewSearchRequest(dn, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", attributes, nil)
 	result, err := conn.Search(request)
@@ -143,6 +156,27 @@ func (f *fixture) read(dn string, attributes ...string) map[string]map[string][]
 			values[a.Name] = slices.Sorted(slices.Values(a.Values))
 		}
 		tree[e.DN] = values
+	}
+	return tree
+}
+
+func (f *fixture) readMemory(text string, attributes ...string) map[string]map[string][]string {
+	f.t.Helper()
+	dn, err := ldapsink.ParseDN(text)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	tree := map[string]map[string][]string{}
+	q := ldapsink.Search{Base: dn, Scope: ldapsink.Subtree, Filter: "(objectClass=*)", Attributes: attributes}
+	err = f.memory.Search(f.t.Context(), q, func(e ldapsink.Found) error {
+		tree[e.DN] = map[string][]string{}
+		for name, values := range e.Attributes {
+			tree[e.DN][name] = slices.Sorted(slices.Values(values))
+		}
+		return nil
+	})
+	if err != nil && !ldap.IsErrorWithCode(err, ldap.LDAPResultNoSuchObject) {
+		f.t.Fatal(err)
 	}
 	return tree
 }
@@ -184,7 +218,7 @@ func (f *fixture) modify(dn, attribute string, values ...string) {
 	f.t.Helper()
 	request := ldap.NewModifyRequest(dn, nil)
 	request.Replace(attribute, values)
-	if err := f.admin().Modify(request); err != nil {
+	if err := f.hands().Modify(request); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -201,7 +235,7 @@ func (f *fixture) add(dn string, pairs ...string) {
 		}
 		request.Attribute(pairs[i], []string{pairs[i+1]})
 	}
-	if err := f.admin().Add(request); err != nil {
+	if err := f.hands().Add(request); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -209,7 +243,7 @@ func (f *fixture) add(dn string, pairs ...string) {
 // deleteEntry deletes an entry by hand.
 func (f *fixture) deleteEntry(dn string) {
 	f.t.Helper()
-	if err := f.admin().Del(ldap.NewDelRequest(dn, nil)); err != nil {
+	if err := f.hands().Del(ldap.NewDelRequest(dn, nil)); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -217,7 +251,7 @@ func (f *fixture) deleteEntry(dn string) {
 // rename renames or moves an entry by hand.
 func (f *fixture) rename(dn, rdn, above string) {
 	f.t.Helper()
-	if err := f.admin().ModifyDN(ldap.NewModifyDNRequest(dn, rdn, true, above)); err != nil {
+	if err := f.hands().ModifyDN(ldap.NewModifyDNRequest(dn, rdn, true, above)); err != nil {
 		f.t.Fatal(err)
 	}
 }

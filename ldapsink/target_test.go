@@ -16,7 +16,7 @@ import (
 // target is a kind of server, with what an outsider knows of it.
 type target struct {
 	name    string
-	start   func(testing.TB) *peers.Directory
+	start   func(testing.TB) *peers.Directory // nil in memory
 	dialect ldapsink.Dialect
 	// apart: disabled users stand apart. inPlace says of an entry that it is disabled.
 	apart    bool
@@ -29,23 +29,29 @@ type target struct {
 	memberOf bool // the server keeps the groups of a user in the user's entry
 	steps    int  // of a history
 	locked   bool // all accounts stay disabled
+	large    int  // members of a large group; 0: not in the suite
+	slow     bool // each case of the suite once
 	ascii    bool // names of users are ASCII (389DS's plug-in 7-bit check)
 }
 
 func targets() []target {
 	return []target{
 		{
-			name: "OpenLDAP", steps: 40, dialect: ldapsink.OpenLDAP, apart: true, userRDN: "uid", group: "groupOfNames", nobody: true,
+			name: "memory", steps: 100, large: 1000, dialect: ldapsink.OpenLDAP, apart: true, userRDN: "uid", group: "groupOfNames", nobody: true,
+			start: func(testing.TB) *peers.Directory { return nil },
+		},
+		{
+			name: "OpenLDAP", steps: 40, large: 5000, dialect: ldapsink.OpenLDAP, apart: true, userRDN: "uid", group: "groupOfNames", nobody: true,
 			start: func(t testing.TB) *peers.Directory { return peers.Slapd(t, peers.SlapdOptions{NoSync: true}) },
 		},
 		{
-			name: "OpenLDAP with overlays", memberOf: true, late: true, steps: 40, dialect: ldapsink.OpenLDAP, apart: true, userRDN: "uid", group: "groupOfNames", nobody: true,
+			name: "OpenLDAP with overlays", memberOf: true, late: true, steps: 40, large: 500, slow: true, dialect: ldapsink.OpenLDAP, apart: true, userRDN: "uid", group: "groupOfNames", nobody: true,
 			start: func(t testing.TB) *peers.Directory {
 				return peers.Slapd(t, peers.SlapdOptions{NoSync: true, RefInt: true, MemberOf: true})
 			},
 		},
 		{
-			name: "389DS", steps: 40, dialect: ldapsink.DirectoryServer389, userRDN: "uid", group: "groupOfNames", folding: ldapsink.FoldCase, ascii: true,
+			name: "389DS", steps: 40, large: 2000, slow: true, dialect: ldapsink.DirectoryServer389, userRDN: "uid", group: "groupOfNames", folding: ldapsink.FoldCase, ascii: true,
 			start: func(t testing.TB) *peers.Directory { return peers.DS389(t, peers.DS389Options{NoSync: true}) },
 			inPlace: func(e map[string][]string) bool {
 				return len(e["nsAccountLock"]) == 1 && e["nsAccountLock"][0] == "true"
@@ -62,7 +68,7 @@ func targets() []target {
 			},
 		},
 		{
-			name: "Samba", memberOf: true, steps: 20, dialect: ldapsink.ActiveDirectory, locked: true, userRDN: "cn", group: "group", folding: ldapsink.FoldCase,
+			name: "Samba", memberOf: true, steps: 20, large: 30, slow: true, dialect: ldapsink.ActiveDirectory, locked: true, userRDN: "cn", group: "group", folding: ldapsink.FoldCase,
 			start: func(t testing.TB) *peers.Directory { return peers.Samba(t) },
 			inPlace: func(e map[string][]string) bool {
 				return len(e["userAccountControl"]) == 1 && isOff(e["userAccountControl"][0])
@@ -80,6 +86,9 @@ func isOff(control string) bool {
 // secure is the address and the TLS settings that a client of the server uses.
 func secure(tb testing.TB, dir *peers.Directory) (string, *tls.Config) {
 	tb.Helper()
+	if dir == nil {
+		return "", nil
+	}
 	if dir.CAFile() == "" {
 		return dir.URL(), nil
 	}

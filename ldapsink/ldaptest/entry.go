@@ -18,9 +18,26 @@ type entry struct {
 	operating  map[string]string // operational attributes
 }
 
+// attribute is the values of one attribute, with what is equal for those that match.
 type attribute struct {
-	kind   *attributeType
-	values []string
+	kind         *attributeType
+	values, keys []string
+}
+
+func newAttribute(kind *attributeType, values []string) *attribute {
+	a := &attribute{kind: kind}
+	for _, v := range values {
+		a.add(v, kind.syntax.key(v))
+	}
+	return a
+}
+
+func (a *attribute) add(value, key string) {
+	a.values, a.keys = append(a.values, value), append(a.keys, key)
+}
+
+func (a *attribute) remove(i int) {
+	a.values, a.keys = slices.Delete(a.values, i, i+1), slices.Delete(a.keys, i, i+1)
 }
 
 func (e *entry) attribute(name string) *attribute {
@@ -42,13 +59,7 @@ func (e *entry) values(name string) []string {
 
 func (e *entry) has(name, value string) bool {
 	a := e.attribute(name)
-	return a != nil && a.index(value) >= 0
-}
-
-// index finds a value that matches, -1 if there is none.
-func (a *attribute) index(value string) int {
-	key := a.kind.syntax.key(value)
-	return slices.IndexFunc(a.values, func(v string) bool { return a.kind.syntax.key(v) == key })
+	return a != nil && slices.Contains(a.keys, a.kind.syntax.key(value))
 }
 
 // copy is the entry for a change that may fail: its values are its own, its place is not.
@@ -56,7 +67,7 @@ func (e *entry) copy() *entry {
 	c := *e
 	c.attributes = make([]*attribute, len(e.attributes))
 	for i, a := range e.attributes {
-		c.attributes[i] = &attribute{a.kind, slices.Clone(a.values)}
+		c.attributes[i] = &attribute{a.kind, slices.Clone(a.values), slices.Clone(a.keys)}
 	}
 	return &c
 }
@@ -78,25 +89,26 @@ func (e *entry) change(c ldapsink.Change, kind *attributeType) error {
 	}
 	switch {
 	case c.Kind == ldapsink.ReplaceValues:
-		a.values = slices.Clone(c.Values)
+		*a = *newAttribute(kind, c.Values)
 	case c.Kind == ldapsink.AddValues:
 		for _, v := range c.Values {
-			if a.index(v) >= 0 {
+			key := kind.syntax.key(v)
+			if slices.Contains(a.keys, key) {
 				return fail(ldap.LDAPResultAttributeOrValueExists, "modify/add: %s: value already exists", kind.name)
 			}
-			a.values = append(a.values, v)
+			a.add(v, key)
 		}
 	case len(a.values) == 0:
 		return fail(ldap.LDAPResultNoSuchAttribute, "modify/delete: %s: no such attribute", kind.name)
 	case len(c.Values) == 0:
-		a.values = nil
+		a.values, a.keys = nil, nil
 	default:
 		for _, v := range c.Values {
-			i := a.index(v)
+			i := slices.Index(a.keys, kind.syntax.key(v))
 			if i < 0 {
 				return fail(ldap.LDAPResultNoSuchAttribute, "modify/delete: %s: no such value", kind.name)
 			}
-			a.values = slices.Delete(a.values, i, i+1)
+			a.remove(i)
 		}
 	}
 	e.attributes = slices.DeleteFunc(e.attributes, func(a *attribute) bool { return len(a.values) == 0 })

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/kitbridge/kitbridge/ldapsink"
@@ -19,7 +18,7 @@ func (d *Directory) Search(ctx context.Context, q ldapsink.Search, yield func(ld
 	if err != nil {
 		return err
 	}
-	found, err := d.collect(ctx, q, filter)
+	found, err := d.collect(ctx, q, compile(filter))
 	for _, f := range found {
 		if err := yield(f); err != nil {
 			return err
@@ -29,7 +28,7 @@ func (d *Directory) Search(ctx context.Context, q ldapsink.Search, yield func(ld
 }
 
 // collect reads everything under the lock, so that yield may take its time.
-func (d *Directory) collect(ctx context.Context, q ldapsink.Search, filter *ber.Packet) ([]ldapsink.Found, error) {
+func (d *Directory) collect(ctx context.Context, q ldapsink.Search, matches condition) ([]ldapsink.Found, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -48,7 +47,7 @@ func (d *Directory) collect(ctx context.Context, q ldapsink.Search, filter *ber.
 	var out []ldapsink.Found
 	var walk func(e *entry, depth int) error
 	walk = func(e *entry, depth int) error {
-		if (depth > 0 || q.Scope != ldapsink.SingleLevel) && e.matches(filter) == yes {
+		if (depth > 0 || q.Scope != ldapsink.SingleLevel) && matches(e) == yes {
 			if d.limit > 0 && len(out) == d.limit {
 				return fail(ldap.LDAPResultSizeLimitExceeded, "size limit exceeded")
 			}

@@ -26,7 +26,7 @@ func (d *Directory) add(dn ldapsink.DN, attributes ldapsink.Attributes) error {
 		if len(attributes[text]) == 0 {
 			return fail(ldap.LDAPResultProtocolError, "no values for attribute type")
 		}
-		e.attributes = append(e.attributes, &attribute{kind, slices.Clone(attributes[text])})
+		e.attributes = append(e.attributes, newAttribute(kind, attributes[text]))
 	}
 	if !d.holds(n) {
 		return elsewhere()
