@@ -261,6 +261,11 @@ func (rp *RelyingParty) redeemAttempt(r *http.Request, a *attempt, code string, 
 	if err != nil {
 		return about, err
 	}
+	if to.issuer != "" && rp.settings.Profile == ProfileOIDC {
+		sub, _ := c.text("sub")
+		sid, _ := c.text("sid")
+		v.Subject, v.ProviderSession = handleOf("sub", to.issuer, sub), handleOf("sid", to.issuer, sid)
+	}
 	return rp.land(ctx, r, to, v, a.Return, a.Foreign, ask)
 }
 

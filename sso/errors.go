@@ -18,6 +18,8 @@ var (
 	ErrAmbiguousApp = errors.New("several applications and none chosen")
 	// ErrNoSession means that there is no such live session.
 	ErrNoSession = errors.New("no live session")
+	// ErrReplayed means that a logout token was obeyed before.
+	ErrReplayed = errors.New("logout token used twice")
 	// ErrForbidden means that the rules do not let this person, or anybody, send this request.
 	ErrForbidden = errors.New("forbidden by the rules")
 	// ErrUnavailable means that the state could not be read, so nothing is known.
@@ -91,6 +93,7 @@ func outcomes() []outcomeRow {
 		{ErrNoCredential, outcome{templates.AppNotBound, http.StatusForbidden}},
 		{ErrAmbiguousApp, outcome{templates.AmbiguousApp, http.StatusForbidden}},
 		{ErrNoSession, outcome{templates.AttemptLost, http.StatusUnauthorized}},
+		{ErrReplayed, outcome{templates.BadRequest, http.StatusBadRequest}},
 		{ErrBadRequest, outcome{templates.BadRequest, http.StatusBadRequest}},
 		{ErrTenantMissing, outcome{templates.TenantMissing, http.StatusBadRequest}},
 		{ErrInsecureDomain, outcome{templates.InsecureAuthCentre, http.StatusForbidden}},

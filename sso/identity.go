@@ -11,6 +11,9 @@ type verified struct {
 	User    UserName `json:"u"`
 	Role    Role     `json:"r,omitempty"`
 	Profile Profile  `json:"p"`
+	// Subject and ProviderSession are [NewSession]'s.
+	Subject         Handle `json:"s,omitempty"`
+	ProviderSession Handle `json:"i,omitempty"`
 }
 
 // identify reads who a person is from the claims of an auth centre. The tenant is that of the credential which redeemed

@@ -24,6 +24,7 @@ type memory struct {
 	sessions    map[sso.SessionKey]*memorySession
 	marks       map[accountKey]int
 	clock       int
+	obeyed      map[sso.Handle]bool
 	// fault, if set, is what every call returns; decides counts the queries of Decide.
 	fault   error
 	decides int
@@ -51,7 +52,7 @@ type memorySession struct {
 func newMemory() *memory {
 	return &memory{
 		tenants: map[sso.TenantID]sso.Tenant{}, credentials: map[sso.TenantID]sso.Credential{},
-		accounts: map[accountKey]sso.Account{}, sessions: map[sso.SessionKey]*memorySession{}, marks: map[accountKey]int{},
+		accounts: map[accountKey]sso.Account{}, sessions: map[sso.SessionKey]*memorySession{}, marks: map[accountKey]int{}, obeyed: map[sso.Handle]bool{},
 	}
 }
 
@@ -285,6 +286,29 @@ func (m *memory) EndSessionsOf(_ context.Context, tenant sso.TenantID, user sso.
 		}
 	}
 	return err
+}
+
+func (m *memory) LogOut(_ context.Context, l sso.Logout) (int, error) {
+	unlock, err := m.lock()
+	defer unlock()
+	if err != nil {
+		return 0, err
+	}
+	if m.obeyed[l.Token] {
+		return 0, sso.ErrReplayed
+	}
+	m.obeyed[l.Token] = true
+	ended := 0
+	for key, s := range m.sessions {
+		named := l.Subject != "" || l.Session != ""
+		subject := l.Subject == "" || s.Subject == l.Subject
+		session := l.Session == "" || s.ProviderSession == l.Session || l.Subject != "" && s.ProviderSession == ""
+		if named && subject && session && slices.Contains(l.Tenants, s.Tenant) {
+			delete(m.sessions, key)
+			ended++
+		}
+	}
+	return ended, nil
 }
 
 func TestMemoryKeepsThePromisesOfSessions(t *testing.T) {

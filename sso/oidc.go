@@ -143,12 +143,8 @@ func checkIDToken(c claims, audience []string, clientID, nonce, policy string, n
 	if err := json.Unmarshal(c["sub"], &sub); err != nil || sub == "" || len(sub) > 255 {
 		return bad("sub")
 	}
-	var iat float64
-	if err := json.Unmarshal(c["iat"], &iat); err != nil || iat < 0 || iat > 1<<40 {
-		return bad("iat")
-	}
-	if age := now.Sub(time.Unix(int64(iat), 0)); age > maxTokenAge || age < -clockLeeway {
-		return bad("iat")
+	if err := checkIssuedAt(c, now); err != nil {
+		return err
 	}
 	azp, ok := c.text("azp")
 	if !ok || azp != "" && azp != clientID || azp == "" && len(audience) > 1 {
@@ -167,6 +163,18 @@ func checkIDToken(c claims, audience []string, clientID, nonce, policy string, n
 	return nil
 }
 
+// checkIssuedAt wants a token that was made a moment ago.
+func checkIssuedAt(c claims, now time.Time) error {
+	var iat float64
+	if err := json.Unmarshal(c["iat"], &iat); err != nil || iat < 0 || iat > 1<<40 {
+		return fmt.Errorf("iat: %w", ErrToken)
+	}
+	if age := now.Sub(time.Unix(int64(iat), 0)); age > maxTokenAge || age < -clockLeeway {
+		return fmt.Errorf("iat: %w", ErrToken)
+	}
+	return nil
+}
+
 // joinClaims adds userinfo to the claims of an ID token. Userinfo is believed only about the same person: its sub must be
 // there and equal (section 5.3.2), and what both say of user name and tenant must agree.
 func joinClaims(idToken, info claims) (claims, error) {
@@ -179,6 +187,9 @@ func joinClaims(idToken, info claims) (claims, error) {
 		joined[key] = value
 	}
 	for key, value := range info {
+		if key == "sid" {
+			continue // of the ID token only: it is what a logout will name
+		}
 		if key == "tenant" || key == "tenantId" || key == "tenant_id" || key == "userName" {
 			a, aok := idToken.text(key)
 			b, bok := info.text(key)

@@ -26,6 +26,8 @@ type record struct {
 	solicited bool
 	// retry is the link a failure page offers; tenantName is shown on it.
 	retry, tenantName string
+	// ended is how many sessions a logout from outside ended.
+	ended int
 }
 
 // about notes whom the request concerns.
@@ -40,6 +42,9 @@ func (e *record) about(tenant TenantID, user UserName) {
 // refusal is an error that carries the page of a verdict.
 type refusal struct{ verdict verdict }
 
+// answered is an error that the handler has told its caller of already, in a form of its own.
+type answered struct{ error }
+
 // Error returns the verdict's name.
 func (r *refusal) Error() string { return r.verdict.String() }
 
@@ -50,7 +55,10 @@ func (rp *RelyingParty) page(handle func(http.ResponseWriter, *http.Request, *re
 		noStore(w.Header())
 		w.Header().Set("Referrer-Policy", "no-referrer") // the address may carry a code
 		err := handle(w, r, e)
-		if err != nil {
+		told, done := errors.AsType[*answered](err)
+		if done {
+			err = told.error
+		} else if err != nil {
 			rp.problem(w, r, e, err)
 		}
 		if e.event == "" && (err == nil || errors.Is(err, errNotFound)) {
@@ -60,6 +68,9 @@ func (rp *RelyingParty) page(handle func(http.ResponseWriter, *http.Request, *re
 		attrs := []slog.Attr{
 			slog.String("event", e.event), slog.String("result", e.result), slog.String("request_id", e.id),
 			slog.String("tenant_id", string(e.tenant)), slog.String("user_digest", e.user), slog.Bool("solicited", e.solicited),
+		}
+		if e.event == "backchannel_logout" {
+			attrs = append(attrs, slog.Int("sessions", e.ended))
 		}
 		if err != nil {
 			level = slog.LevelWarn

@@ -129,6 +129,9 @@ type NewSession struct {
 	Filled Profile
 	// Domain is the normalised address of the auth centre that signed the user in, for logout.
 	Domain string
+	// Subject and ProviderSession are who the user is and which session this is by the auth centre's own reckoning; empty if it
+	// did not say.
+	Subject, ProviderSession Handle
 	// Provisional admits a user that no push has named (unknown_user: jit). Such a session lives while the account is
 	// unknown, and by the ordinary rule once a push names the user.
 	Provisional bool
@@ -136,6 +139,21 @@ type NewSession struct {
 	Created, Expires time.Time
 	// Idle is how long the session may go untouched.
 	Idle time.Duration
+}
+
+// Handle is a digest of a name that an auth centre gave to somebody or something. It is compared, and tells nobody the name.
+type Handle string
+
+// Logout is an auth centre's word that sessions are over.
+type Logout struct {
+	// Token names the word itself, which counts once; Until is how long that has to be remembered.
+	Token Handle
+	Until time.Time
+	// Tenants are those the word is for.
+	Tenants []TenantID
+	// Subject alone means all sessions of a user; with Session that one, and those of the user whose ProviderSession is not
+	// known; Session alone that one.
+	Subject, Session Handle
 }
 
 // LiveSession is what the store knows of a live session at the moment of the query.
@@ -180,4 +198,7 @@ type Sessions interface {
 	EndSession(ctx context.Context, key SessionKey) error
 	// EndSessionsOf deletes every session of user at tenant, of all applications.
 	EndSessionsOf(ctx context.Context, tenant TenantID, user UserName) error
+	// LogOut remembers the token and deletes the sessions that l names, in one durable transaction, and returns how many those
+	// were. For a token that is remembered already it returns ErrReplayed and deletes nothing.
+	LogOut(ctx context.Context, l Logout) (int, error)
 }

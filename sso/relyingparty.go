@@ -135,6 +135,7 @@ func (rp *RelyingParty) Handler() http.Handler {
 	mux.Handle("POST /sso/confirm", rp.page(rp.serveConfirmed))
 	mux.Handle("GET /sso/logout", rp.page(rp.serveLogout))
 	mux.Handle("POST /sso/logout", rp.page(rp.serveLogout))
+	mux.Handle("POST /sso/backchannel-logout", rp.page(rp.serveBackchannel))
 	mux.Handle("GET "+resendPath, rp.page(rp.serveResend))
 	mux.Handle("GET /sso/signed-out", rp.page(rp.serveSignedOut))
 	mux.HandleFunc("GET /sso/me", rp.serveMe)

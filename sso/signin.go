@@ -119,6 +119,7 @@ func (rp *RelyingParty) newSession(to target, v verified, verdict verdict) *crea
 	now := rp.now()
 	return &creation{session: NewSession{
 		Tenant: v.Tenant, App: to.credential.App, User: v.User, Role: v.Role, Filled: v.Profile, Domain: to.domain,
+		Subject: v.Subject, ProviderSession: v.ProviderSession,
 		Provisional: verdict == admittedProvisionally,
 		Created:     now, Expires: now.Add(rp.settings.SessionAbsolute), Idle: rp.settings.SessionIdle,
 	}}

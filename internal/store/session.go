@@ -17,8 +17,8 @@ const (
 )
 
 const (
-	insertSession = `INSERT INTO session (id, scope, app, user_name, expires, idle, touched, data)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	insertSession = `INSERT INTO session (id, scope, app, user_name, expires, idle, touched, data, subject, provider_session)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	selectTouched = "SELECT touched FROM session WHERE id = ?"
 	touchSession  = "UPDATE session SET touched = ? WHERE id = ? AND touched <= ?"
 	deleteSession = "DELETE FROM session WHERE id = ?"
@@ -102,7 +102,8 @@ func (s *Store) CreateSession(ctx context.Context, n sso.NewSession) error {
 			role: n.Role, filled: n.Filled, domain: n.Domain, provisional: n.Provisional, created: n.Created, marks: a.allMarks(),
 		}
 		_, err = c.exec(ctx, insertSession, n.Key[:], t.scope, string(n.App), string(n.User),
-			n.Expires.UnixMilli(), n.Idle.Milliseconds(), n.Created.UnixMilli(), data.encode())
+			n.Expires.UnixMilli(), n.Idle.Milliseconds(), n.Created.UnixMilli(), data.encode(),
+			string(n.Subject), string(n.ProviderSession))
 		return err
 	})
 	if err != nil {

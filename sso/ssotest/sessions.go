@@ -3,6 +3,7 @@ package ssotest
 import (
 	"crypto/sha256"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -49,6 +50,7 @@ func TestSessions(t *testing.T, open func(testing.TB) World) {
 		"touch":                               checkTouch,
 		"end":                                 checkEnd,
 		"end all of a user":                   checkEndAll,
+		"log out by the auth centre's word":   checkLogOut,
 		"revocation ends, and does not undo":  checkRevocations,
 		"revocations of others do not matter": checkOthers,
 		"a new session after a revocation":    checkAgain,
@@ -187,6 +189,62 @@ func checkEndAll(t *testing.T, s *suite) {
 	s.wantLive(t, a, suiteStart(), false, "first session")
 	s.wantLive(t, b, suiteStart(), false, "second session")
 	s.wantLive(t, other, suiteStart(), true, "the same name in another tenant")
+}
+
+// checkLogOut has a user with sessions that the auth centre named in different ways, and namesakes whom no word may reach.
+func checkLogOut(t *testing.T, s *suite) {
+	named := func(tenant sso.TenantID, subject, session sso.Handle) func(*sso.NewSession) {
+		return func(n *sso.NewSession) { n.Tenant, n.Subject, n.ProviderSession = tenant, subject, session }
+	}
+	for i, tt := range []struct {
+		name             string
+		subject, session sso.Handle
+		tenants          []sso.TenantID
+		want             string // the sessions that are left
+	}{
+		{"subject alone", "sub-1", "", []sso.TenantID{suiteTenant}, "d e f"},
+		{"subject and session", "sub-1", "sid-1", []sso.TenantID{suiteTenant}, "b d e f"},
+		{"session alone", "", "sid-1", []sso.TenantID{suiteTenant}, "b c d e f"},
+		{"session of another user", "sub-2", "sid-1", []sso.TenantID{suiteTenant}, "a b c d e f"},
+		{"both tenants", "sub-1", "", []sso.TenantID{suiteTenant, suiteOther}, "d f"},
+		{"nobody", "", "", []sso.TenantID{suiteTenant, suiteOther}, "a b c d e f"},
+		{"no tenant", "sub-1", "", nil, "a b c d e f"},
+	} {
+		keys := map[string]sso.SessionKey{}
+		for name, change := range map[string]func(*sso.NewSession){
+			"a": named(suiteTenant, "sub-1", "sid-1"), "b": named(suiteTenant, "sub-1", "sid-2"), "c": named(suiteTenant, "sub-1", ""),
+			"d": named(suiteTenant, "sub-2", "sid-4"), "e": named(suiteOther, "sub-1", "sid-1"), "f": named(suiteTenant, "", ""),
+		} {
+			keys[name] = s.create(t, name+tt.name, change)
+		}
+		l := sso.Logout{
+			Token: sso.Handle(tt.name), Until: suiteStart().AddDate(100, 0, 0), Tenants: tt.tenants, Subject: tt.subject, Session: tt.session,
+		}
+		ended, err := s.LogOut(t.Context(), l)
+		if want := 6 - len(strings.Fields(tt.want)); err != nil || ended != want {
+			t.Errorf("%s: LogOut = %d, %v, want %d", tt.name, ended, err, want)
+		}
+		for name, key := range keys {
+			s.wantLive(t, key, suiteStart(), strings.Contains(tt.want, name), tt.name+", session "+name)
+		}
+		if i == 0 {
+			again := s.create(t, "again", named(suiteTenant, "sub-1", "sid-1"))
+			if _, err := s.LogOut(t.Context(), l); !errors.Is(err, sso.ErrReplayed) {
+				t.Errorf("the same token again: %v, want ErrReplayed", err)
+			}
+			s.wantLive(t, again, suiteStart(), true, "signed in after a token that is sent again")
+		}
+		for _, key := range keys {
+			if err := s.EndSession(t.Context(), key); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if i == 0 {
+			if err := s.EndSession(t.Context(), sha256.Sum256([]byte("again"))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 // revocation is one way to take a right away, and to give it back.
