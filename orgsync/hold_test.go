@@ -163,7 +163,7 @@ func TestGuardCountsCascadesAndTheLastHour(t *testing.T) {
 		t.Errorf("removing the root of 99 departments = %v, want it held", r.Tally)
 	}
 	for n := range 60 {
-		r := d.receipt(department(remove, 3+n, many(100)[99-n], ""))
+		r := d.receipt(department(remove, 3+59*n, many(100)[99-n], ""))
 		if held := r.Tally[orgsync.Held] == 1; held != (n >= 50) {
 			t.Fatalf("removal %d within the hour: held = %v", n+1, held)
 		}
