@@ -21,9 +21,9 @@
 //
 // # Faces
 //
-// Four ways lead to one decision: Go middleware ([RelyingParty.Require]) and the endpoints for nginx, for Traefik, Caddy and
-// HAProxy, and for Envoy. Each only says which request is meant; rules ([Settings].Rules) are applied to the path as it will
-// be forwarded, and a path that can be read in two ways is refused.
+// Five ways lead to one decision: Go middleware ([RelyingParty.Require]), the reverse proxy ([RelyingParty.Proxy]) and the
+// endpoints for nginx, for Traefik, Caddy and HAProxy, and for Envoy. Each only says which request is meant; rules
+// ([Settings].Rules) are applied to the path as it will be forwarded, and a path that can be read in two ways is refused.
 //
 // # Sessions
 //
