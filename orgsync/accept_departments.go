@@ -24,6 +24,7 @@ func (w *work) departments() error {
 		return err
 	}
 	w.complete = complete
+	before := keptUntil(instances, i)
 	raised := m.Kind == AllOrgSync && complete && raise(&i.Listed, w.version)
 	emptied := raised && len(m.Departments) == 0
 	if len(m.Departments) == 0 {
@@ -40,7 +41,9 @@ func (w *work) departments() error {
 		}
 		// The sinks kept what stood when the tenant ended. Now it is known what came back,
 		// by this instance or another, so the rest may go.
-		w.markAll = hasEnded(instances)
+		if w.markAll = hasEnded(instances); w.markAll {
+			w.kept = &before
+		}
 	}
 	if err := w.reprojectDepartments(instances, codes, true); err != nil {
 		return err
@@ -181,6 +184,12 @@ func (w *work) reprojectDepartments(instances []Instance, codes []OrgCode, mark 
 	if rows == nil {
 		rows = make(map[OrgCode]Department)
 	}
+	var held []InstanceID
+	if w.markAll {
+		if held, err = w.heldEnds(); err != nil {
+			return err
+		}
+	}
 	p := placement{tx: w.tx, rows: rows, dirty: make(map[OrgCode]bool)}
 	var changed []Department
 	for _, code := range codes {
@@ -189,9 +198,12 @@ func (w *work) reprojectDepartments(instances []Instance, codes []OrgCode, mark 
 		is.Code = code
 		is.Denied = max(is.Denied, w.denied[code])
 		is = ProjectDepartment(is, instances, assertions[code])
-		if w.markAll && known {
+		if w.markAll && known && !isSpared(is, assertions[code], instances, held) {
 			p.rows[code] = is
 			p.dirty[code] = true
+		}
+		if w.kept != nil && known && !was.Live && !is.Live && w.kept.goes(is, assertions[code]) {
+			w.lost++
 		}
 		if known && is == was || !known && is.Denied == "" && len(assertions[code]) == 0 {
 			continue

@@ -146,7 +146,8 @@ type work struct {
 	tally   Tally // verdicts of this push's changes
 	earlier Tally // changes of earlier pushes that get another verdict
 
-	markAll bool // every department is looked at by the sinks
+	markAll bool  // every department is looked at by the sinks, but those that a held end spares
+	kept    *kept // what a full list takes from the sinks that the state lost before; nil: nothing
 
 	denied map[OrgCode]Version // when departments were removed that this message removes, or asserts since
 

@@ -460,6 +460,118 @@ func TestReturnOfATenant(t *testing.T) {
 	}
 }
 
+// TestReturnMeetsTheGuard: what the first full list after a tenant's return does not name is
+// absence inferred from a list. The guard counts it, once, whichever instance lists and
+// whether the list or the binding came first; a person's yes lets it go.
+func TestReturnMeetsTheGuard(t *testing.T) {
+	t.Parallel()
+	half := many(200)[:100]
+	for _, c := range []struct {
+		name      string
+		back, all orgsync.Message // the return, and the list after it
+	}{
+		{"same instance", tenant(add, 4), list(5, half...)},
+		{"same instance, list first", list(5, half...), tenant(add, 4)},
+		{"another instance", ofOther(tenant(add, 4)), ofOther(list(5, half...))},
+		{"another instance, list first", ofOther(list(5, half...)), ofOther(tenant(add, 4))},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			if err := d.store.OpenSinks(context.Background(), []string{"s"}); err != nil {
+				t.Fatal(err)
+			}
+			d.say(tenant(add, 1), list(2, many(200)...), tenant(remove, 3))
+			d.settle("s")
+			d.say(c.back, c.all)
+			if owed := d.settle("s"); slices.ContainsFunc(owed, isDepartment) {
+				t.Errorf("the sink is owed %d departments before a person said yes", len(owed))
+			}
+			if got := d.tally()[orgsync.Held]; got != 100 {
+				t.Fatalf("%d changes are held, want the list's 100", got)
+			}
+			approveAll(t, d.store, d.acceptor)
+			gone := orgsync.Key{Kind: orgsync.DepartmentKey, ID: "d0150"}
+			if owed := d.settle("s"); !slices.Contains(owed, gone) || d.live() != 100 {
+				t.Errorf("after the yes the sink is owed %d keys, %d departments live; want those that did not come back, and 100", len(owed), d.live())
+			}
+			again := list(6, half[:99]...)
+			again.Instance = c.all.Instance
+			if r := d.receipt(again); r.Tally[orgsync.Held] != 0 {
+				t.Errorf("a later list that loses one = %v: what went is counted again", r.Tally)
+			}
+		})
+	}
+}
+
+// TestReturnOfAFewIsNotHeld: and what goes within the guard's bounds goes, and counts for the
+// hour.
+func TestReturnOfAFewIsNotHeld(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	if err := d.store.OpenSinks(context.Background(), []string{"s"}); err != nil {
+		t.Fatal(err)
+	}
+	d.say(tenant(add, 1), list(2, many(100)...), tenant(remove, 3))
+	d.settle("s")
+	if r := d.receipt(tenant(add, 4)); r.Tally[orgsync.Held] != 0 {
+		t.Fatalf("the return = %v", r.Tally)
+	}
+	if r := d.receipt(list(5, many(60)...)); r.Tally[orgsync.Held] != 0 {
+		t.Fatalf("a list that leaves out 40 = %v, want it applied", r.Tally)
+	}
+	if owed := d.settle("s"); !slices.Contains(owed, orgsync.Key{Kind: orgsync.DepartmentKey, ID: "d0099"}) {
+		t.Errorf("the sink is owed %v, not the departments that did not come back", owed)
+	}
+	if r := d.receipt(list(6, many(40)...)); r.Tally[orgsync.Held] != 40 {
+		t.Errorf("a list that leaves out 20 more within the hour = %v, want it held", r.Tally)
+	}
+}
+
+// TestHeldEndOutlivesOthersLists: while an instance's end waits for a person's yes, or was
+// refused it, no list and no new code of another instance takes from the sinks what it spares.
+func TestHeldEndOutlivesOthersLists(t *testing.T) {
+	t.Parallel()
+	gone := orgsync.Key{Kind: orgsync.DepartmentKey, ID: "B"}
+	renamed := ofOther(tenant(modify, 4))
+	renamed.Enterprise.Code = text("another")
+	for _, c := range []struct {
+		name    string
+		refused bool
+		then    orgsync.Message
+	}{
+		{"a list", false, ofOther(list(4, "A"))},
+		{"a new code", false, renamed},
+		{"a list after a person's no", true, ofOther(list(4, "A"))},
+	} {
+		d := heldDesk(t, list(1, "A", "B"), ofOther(list(1, "A")))
+		end := d.receipt(tenant(remove, 2))
+		if end.Tally[orgsync.Held] != 1 {
+			t.Fatalf("%s: the end = %v, want it held", c.name, end.Tally)
+		}
+		if c.refused {
+			if _, err := d.acceptor.Reject(context.Background(), scope(), end.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if r := d.receipt(c.then); r.Tally[orgsync.Held] != 0 {
+			t.Errorf("%s = %v, want that it loses nothing", c.name, r.Tally)
+		}
+		if owed := d.settle("s"); slices.Contains(owed, gone) {
+			t.Errorf("%s: the sink is owed %v, which a person has not said yes to", c.name, owed)
+		}
+		if c.refused {
+			continue
+		}
+		if _, err := d.acceptor.Approve(context.Background(), scope(), end.ID); err != nil {
+			t.Fatal(err)
+		}
+		if owed := d.settle("s"); !slices.Contains(owed, gone) {
+			t.Errorf("%s: after the yes the sink is owed %v", c.name, owed)
+		}
+	}
+}
+
 // heldDesk is a desk whose guard holds whatever destroys, with two bound instances and a
 // sink that has everything so far.
 func heldDesk(t *testing.T, messages ...orgsync.Message) *desk {
