@@ -1,6 +1,7 @@
 package ldapsink_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -370,5 +371,84 @@ func TestAppGroups(t *testing.T) {
 	f.all()
 	if got := f.read(root, "1.1"); got != nil {
 		t.Errorf("after the purge there is %v", got)
+	}
+}
+
+// TestAdoptOfSeveral: of several entries the one in place is taken, and without one there
+// none.
+func TestAdoptOfSeveral(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, peers.SlapdOptions{})
+	f.all() // the containers
+	for _, at := range []string{"ou=departments,", "ou=people,", "ou=disabled,"} {
+		f.add("uid=li,"+at+root, "objectClass", "inetOrgPerson", "uid", "li", "cn", "l", "sn", "l")
+	}
+	for _, at := range []string{"ou=departments,", "ou=disabled,"} {
+		f.add("uid=zhang,"+at+root, "objectClass", "inetOrgPerson", "uid", "zhang", "cn", "z", "sn", "z")
+	}
+	f.state.user("li", "李四", "")
+	f.state.user("zhang", "张三", "")
+	whole := f.plan(ldapsink.WholeOptions{Adopt: true})
+	if len(whole.Adopted) != 1 || whole.Adopted[0].DN != "uid=li,ou=people,"+root {
+		t.Errorf("adopted %v, want the one in place", whole.Adopted)
+	}
+}
+
+// TestComparedByHash: of users who are as they should be nothing is loaded.
+func TestComparedByHash(t *testing.T) {
+	t.Parallel()
+	for _, kind := range targets() {
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			f := newTargetFixture(t, kind)
+			f.state.user("zhang", "张三", "", orgsync.AttrMobile, "1")
+			f.state.user("li", "李四", "")
+			f.state.status("li", orgsync.StatusDisabled)
+			f.all()
+			view := &countingView{state: f.state}
+			if whole, err := f.sink.Plan(t.Context(), view, ldapsink.WholeOptions{}); err != nil || len(whole.Operations) > 0 || view.loaded > 0 {
+				t.Errorf("Plan = %v, %v with %d users loaded; want nothing", whole.Operations, err, view.loaded)
+			}
+		})
+	}
+}
+
+// countingView counts the users that are loaded one by one.
+type countingView struct {
+	*state
+	loaded int
+}
+
+func (v *countingView) Users(ctx context.Context, names []orgsync.UserName) (map[orgsync.UserName]orgsync.User, error) {
+	v.loaded += len(names)
+	return v.state.Users(ctx, names)
+}
+
+// TestLockFirst: where there is a switch it is set before anything else about the user.
+func TestLockFirst(t *testing.T) {
+	t.Parallel()
+	for _, kind := range targets() {
+		if kind.inPlace == nil || kind.locked {
+			continue
+		}
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			f := newTargetFixture(t, kind, func(c *ldapsink.Config) { c.Layout = ldapsink.Tree })
+			f.state.department("a", "A", "")
+			f.state.department("b", "B", "")
+			f.state.user("zhang", "张三", "a")
+			f.all()
+			f.state.user("zhang", "张三丰", "b")
+			f.must(f.state.status("zhang", orgsync.StatusDisabled))
+			var about []ldapsink.Operation
+			for _, o := range f.writes {
+				if o.ID.Kind == ldapsink.UserEntry {
+					about = append(about, o)
+				}
+			}
+			if len(about) != 3 || len(about[0].Changes) != 1 || about[0].Changes[0].Name != "nsAccountLock" {
+				t.Errorf("wrote %v; want the switch, then the rest", about)
+			}
+		})
 	}
 }
