@@ -83,6 +83,7 @@ func newRootCommand(p process) *cobra.Command {
 		newMigrateCommand(p),
 		newPlanCommand(p),
 		newPurgeCommand(p),
+		newReconcileCommand(p),
 		newRestoreCommand(p),
 		newServeCommand(p),
 		newSessionsCommand(p),
