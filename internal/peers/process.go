@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	readyWithin = 30 * time.Second // a busy machine is slow, a broken server is slower
+	readyWithin = 2 * time.Minute // a busy machine is slow, a broken server is slower
 	stopWithin  = 15 * time.Second
 	logTail     = 4000 // bytes of a server's output shown when something fails
 )
