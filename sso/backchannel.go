@@ -193,7 +193,7 @@ func (o *openID) verifyLogout(ctx context.Context, issuer, clientID, raw string)
 	})
 	token, err := verifier.Verify(oidc.ClientContext(ctx, o.client), raw)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", tokenFault(err), ErrToken)
+		return nil, tokenFault("logout_token", err)
 	}
 	var body json.RawMessage
 	if err := token.Claims(&body); err != nil {
@@ -210,7 +210,7 @@ func (o *openID) verifyLogout(ctx context.Context, issuer, clientID, raw string)
 // nonce (which makes an ID token of it), and about somebody.
 func checkLogoutToken(c claims, now time.Time) error {
 	bad := func(what string) error { return fmt.Errorf("logout token: %s: %w", what, ErrToken) }
-	if err := checkIssuedAt(c, now); err != nil {
+	if err := checkIssuedAt("logout_token", c, now); err != nil {
 		return err
 	}
 	var jti string

@@ -39,13 +39,16 @@ func (c *cas) finish(ctx context.Context, t target, a *attempt, ticket string) (
 	}
 	r.Header.Set("Accept", "application/xml, application/json")
 	got, err := fetch(ctx, c.client, r)
-	if err != nil {
-		return nil, fmt.Errorf("validate ticket: %w", err)
+	if err := checkAnswer("cas", got, err); err != nil {
+		return nil, err
 	}
 	if got.status != http.StatusOK {
-		return nil, fmt.Errorf("validate ticket: status %d: %w", got.status, ErrProviderAnswer)
+		return nil, failed("cas.status", fmt.Errorf("status %d: %w", got.status, ErrProviderAnswer))
 	}
 	said, err := readValidation(got.body)
+	if errors.Is(err, ErrProviderAnswer) {
+		return nil, failed("cas.form", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("validate ticket: %w", err)
 	}

@@ -3,6 +3,7 @@ package sso
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -11,6 +12,9 @@ import (
 
 // claims is a JSON object as an auth centre sent it: keys in their exact spelling, values unread.
 type claims map[string]json.RawMessage
+
+// errKeyTwice means that a JSON object has a key twice.
+var errKeyTwice = errors.New("a key stands twice")
 
 // decodeClaims reads one JSON object. A key that stands twice is refused, since two readers may take different ones.
 func decodeClaims(body []byte) (claims, error) {
@@ -26,7 +30,7 @@ func decodeClaims(body []byte) (claims, error) {
 		}
 		key, _ := token.(string)
 		if _, twice := c[key]; twice {
-			return nil, fmt.Errorf("%w: a key stands twice", ErrProviderAnswer)
+			return nil, fmt.Errorf("%w: %w", ErrProviderAnswer, errKeyTwice)
 		}
 		var value json.RawMessage
 		if err := dec.Decode(&value); err != nil {

@@ -55,10 +55,16 @@ var (
 	ErrClientRejected = errors.New("credential not accepted")
 	// ErrProviderAnswer means that an answer of the auth centre could not be used.
 	ErrProviderAnswer = errors.New("unusable answer of the auth centre")
+	// ErrAnswerTooLong means that an answer of the auth centre was longer than [Settings].MaxBody.
+	ErrAnswerTooLong = errors.New("answer too long")
+	// ErrElsewhere means that the auth centre pointed to another host, by a redirect or in its discovery document.
+	ErrElsewhere = errors.New("auth centre points elsewhere")
 	// ErrProviderUnreachable means that the auth centre did not answer.
 	ErrProviderUnreachable = errors.New("auth centre unreachable")
 	// ErrToken means that an ID token did not pass the checks of OpenID Connect Core, section 3.1.3.7.
 	ErrToken = errors.New("ID token not accepted")
+	// ErrTwoPeople means that ID token and userinfo are about different people (OpenID Connect Core, section 5.3.2).
+	ErrTwoPeople = errors.New("ID token and userinfo are about different people")
 	// ErrIdentity means that the auth centre did not say who the user is.
 	ErrIdentity = errors.New("identity incomplete")
 )
@@ -100,13 +106,16 @@ func outcomes() []outcomeRow {
 		{ErrAttemptLost, outcome{templates.AttemptLost, http.StatusBadRequest}},
 		{ErrAttemptExpired, outcome{templates.AttemptExpired, http.StatusBadRequest}},
 		{ErrTenantMismatch, outcome{templates.TenantMismatch, http.StatusForbidden}},
-		{ErrIssuerMismatch, outcome{templates.TenantMismatch, http.StatusForbidden}},
+		{ErrIssuerMismatch, outcome{templates.IssuerMismatch, http.StatusForbidden}},
 		{ErrLoop, outcome{templates.Loop, http.StatusForbidden}},
 		{ErrRateLimited, outcome{templates.RateLimited, http.StatusTooManyRequests}},
 		{ErrRefused, outcome{templates.ProviderRefused, http.StatusForbidden}},
 		{ErrCodeSpent, outcome{templates.CodeSpent, http.StatusBadRequest}},
 		{ErrClientRejected, outcome{templates.CredentialRejected, http.StatusBadGateway}},
-		{ErrToken, outcome{templates.ProviderError, http.StatusBadGateway}},
+		{ErrTwoPeople, outcome{templates.TwoPeople, http.StatusBadGateway}},
+		{ErrToken, outcome{templates.TokenRejected, http.StatusBadGateway}},
+		{ErrElsewhere, outcome{templates.ProviderElsewhere, http.StatusBadGateway}},
+		{ErrAnswerTooLong, outcome{templates.AnswerTooLong, http.StatusBadGateway}},
 		{ErrProviderAnswer, outcome{templates.ProviderError, http.StatusBadGateway}},
 		{ErrProviderUnreachable, outcome{templates.ProviderUnreachable, http.StatusBadGateway}},
 		{ErrIdentity, outcome{templates.IdentityIncomplete, http.StatusForbidden}},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"net/netip"
@@ -123,8 +124,6 @@ func (t *cappedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-var errBodyTooLong = errors.New("answer too long")
-
 type cappedBody struct {
 	io.ReadCloser
 	left int64
@@ -136,7 +135,7 @@ func (b *cappedBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return 0, errBodyTooLong
+		return 0, ErrAnswerTooLong
 	}
 	return n, err //nolint:wrapcheck // io.Reader passes io.EOF through
 }
@@ -144,7 +143,9 @@ func (b *cappedBody) Read(p []byte) (int, error) {
 // answer is what an auth centre said.
 type answer struct {
 	status int
-	body   []byte
+	// media is the media type, without parameters.
+	media string
+	body  []byte
 }
 
 // fetch sends a request and reads the whole answer. Errors never hold the request's or the answer's body.
@@ -155,13 +156,14 @@ func fetch(ctx context.Context, client *http.Client, r *http.Request) (answer, e
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
-	if errors.Is(err, errBodyTooLong) {
-		return answer{}, fmt.Errorf("%w: %w", ErrProviderAnswer, err)
+	if errors.Is(err, ErrAnswerTooLong) {
+		return answer{}, ErrAnswerTooLong
 	}
 	if err != nil {
 		return answer{}, unreachable(err)
 	}
-	return answer{resp.StatusCode, body}, nil
+	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")) // what cannot be read is no type that matters
+	return answer{resp.StatusCode, media, body}, nil
 }
 
 // unreachable translates an error of the client, without the query of its address, which may hold a ticket. A refused address

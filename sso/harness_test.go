@@ -119,7 +119,7 @@ func newHouse(t *testing.T, change func(*sso.Config)) *house {
 	client := func(id, secret string) []ssotest.Client {
 		return []ssotest.Client{{AppID: appID, ID: id, Secret: secret, RedirectURIs: []string{callback}}}
 	}
-	h.centre = ssotest.Start(t, ssotest.Config{Now: h.clock.now, Tenants: []ssotest.Tenant{
+	h.centre = ssotest.Start(t, ssotest.Config{Now: h.clock.now, SigningKey: firstKey(), Tenants: []ssotest.Tenant{
 		{ID: tenantA, Code: "chenguang", Name: "晨光制造", Clients: client("client-a", secretA), Users: []ssotest.User{
 			user("zhang.san", "pw1", "张三", "admin"), user("li.si", "pw2", "李四", "user"), user("%61dmin", "pw3", "", "user"),
 		}},

@@ -1,7 +1,5 @@
 package sso
 
-import "fmt"
-
 // maxUserName bounds a user name, in bytes: authSync's userName has at most 64 characters.
 const maxUserName = 256
 
@@ -23,12 +21,12 @@ func identify(c claims, tenant TenantID) (verified, error) {
 	for _, key := range []string{"tenant", "tenantId", "tenant_id", "domainId"} {
 		named, ok := c.text(key)
 		if !ok || named != "" && TenantID(named) != tenant {
-			return verified{}, fmt.Errorf("claim %s: %w", key, ErrTenantMismatch)
+			return verified{}, failed("identity."+key, ErrTenantMismatch)
 		}
 	}
 	user, ok := c.first(userNameClaims()...)
 	if !ok || user == "" || !tidy(user, maxUserName) {
-		return verified{}, fmt.Errorf("claim userName: %w", ErrIdentity)
+		return verified{}, failed("identity.userName", ErrIdentity)
 	}
 	return verified{
 		Tenant: tenant,

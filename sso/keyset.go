@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -72,19 +71,4 @@ func (g *fetchGate) helped() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.until = time.Time{}
-}
-
-// discoveryError translates an error of oidc.NewProvider, whose text may hold the whole answer.
-func discoveryError(err error) error {
-	if _, mismatch := errors.AsType[*oidc.IssuerMismatchError](err); mismatch {
-		return errors.Join(ErrProviderAnswer, errors.New("discover: issuer differs"))
-	}
-	var transport interface{ Timeout() bool } // *url.Error, and nothing else here
-	if errors.As(err, &transport) {
-		return unreachable(err)
-	}
-	if status, _, ok := strings.Cut(err.Error(), ":"); ok && len(status) < 64 && strings.HasPrefix(status, "5") {
-		return errors.Join(ErrProviderUnreachable, errors.New("discover: status "+status))
-	}
-	return errors.Join(ErrProviderAnswer, errors.New("discover: unusable document"))
 }

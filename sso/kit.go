@@ -2,7 +2,6 @@ package sso
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -45,10 +44,10 @@ func checkIssuerHost(a *attempt, iss string, insecure bool) error {
 	}
 	want, err := url.Parse(a.Domain)
 	if err != nil {
-		return ErrIssuerMismatch
+		return failed("response.iss", ErrIssuerMismatch)
 	}
 	if got, err := ParseDomain(iss, insecure); err != nil || got.Scheme != want.Scheme || got.Host != want.Host {
-		return fmt.Errorf("response: %w", ErrIssuerMismatch)
+		return failed("response.iss", ErrIssuerMismatch)
 	}
 	return nil
 }

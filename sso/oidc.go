@@ -81,7 +81,7 @@ func (o *openID) finish(ctx context.Context, t target, a *attempt, code string) 
 	if p.UserInfoEndpoint() == "" {
 		return idToken, nil
 	}
-	info, err := userinfo(ctx, o.client, p.UserInfoEndpoint(), access)
+	info, err := o.userinfo(ctx, p, t, access)
 	if err != nil {
 		return nil, err
 	}
@@ -91,59 +91,87 @@ func (o *openID) finish(ctx context.Context, t target, a *attempt, code string) 
 // verify checks an ID token: what go-oidc checks (signature, issuer, audience, expiry, not before) and then what it leaves
 // to its caller.
 func (o *openID) verify(ctx context.Context, p *provider, t target, a *attempt, raw, access string) (claims, error) {
-	if raw == "" || len(raw) > maxIDToken || strings.Count(raw, ".") != 2 {
-		return nil, fmt.Errorf("shape: %w", ErrToken)
+	if raw == "" {
+		return nil, failed("id_token.missing", ErrToken)
+	}
+	token, c, err := o.verifyJWT(ctx, p, t, "id_token", raw, false)
+	if err != nil {
+		return nil, err
+	}
+	if token.AccessTokenHash != "" {
+		if err := token.VerifyAccessToken(access); err != nil {
+			return nil, failed("id_token.at_hash", ErrToken)
+		}
+	}
+	return c, checkIDToken(c, token.Audience, t.credential.ClientID, a.Nonce, o.settings.Nonce, o.now())
+}
+
+// verifyJWT checks what every signed object of a provider has in common, and reads its claims. place names it in errors;
+// eternal ones need not expire.
+func (o *openID) verifyJWT(ctx context.Context, p *provider, t target, place, raw string, eternal bool) (*oidc.IDToken, claims, error) {
+	if len(raw) > maxIDToken {
+		return nil, nil, failed(place+".size", ErrToken)
+	}
+	if strings.Count(raw, ".") != 2 {
+		return nil, nil, failed(place+".form", ErrToken)
 	}
 	now := o.now()
 	verifier := oidc.NewVerifier(t.issuer, p.keys, &oidc.Config{
 		ClientID:             t.credential.ClientID,
 		SupportedSigningAlgs: o.settings.SigningAlgs,
+		SkipExpiryCheck:      eternal,
 		Now:                  func() time.Time { return now.Add(-clockLeeway) },
 	})
 	token, err := verifier.Verify(oidc.ClientContext(ctx, o.client), raw)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", tokenFault(err), ErrToken)
-	}
-	if token.AccessTokenHash != "" {
-		if err := token.VerifyAccessToken(access); err != nil {
-			return nil, fmt.Errorf("at_hash: %w", ErrToken)
-		}
+		return nil, nil, tokenFault(place, err)
 	}
 	var body json.RawMessage
 	if err := token.Claims(&body); err != nil {
-		return nil, fmt.Errorf("claims: %w", ErrToken)
+		return nil, nil, failed(place+".form", ErrToken)
 	}
 	c, err := decodeClaims(body)
+	if errors.Is(err, errKeyTwice) {
+		return nil, nil, failed(place+".duplicate_key", ErrToken)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("claims: %w: %w", ErrToken, err)
+		return nil, nil, failed(place+".form", ErrToken)
 	}
-	return c, checkIDToken(c, token.Audience, t.credential.ClientID, a.Nonce, o.settings.Nonce, now)
+	return token, c, nil
 }
 
-// tokenFault names which check of go-oidc failed. The library's texts quote the token, so they stay out of ours.
-func tokenFault(err error) string {
-	if _, expired := errors.AsType[*oidc.TokenExpiredError](err); expired {
-		return "exp"
+// userinfo asks who the access token is for. A provider may sign its answer (section 5.3.2): then issuer and audience are in it
+// and are checked, too. Whether it is signed is the provider's choice at registration, so either form is read.
+func (o *openID) userinfo(ctx context.Context, p *provider, t target, access string) (claims, error) {
+	got, err := askUserinfo(ctx, o.client, p.UserInfoEndpoint(), access)
+	if err != nil {
+		return nil, err
 	}
-	for text, name := range map[string]string{
-		"different provider": "iss", "audience": "aud", "nbf": "nbf", "signature": "signature", "fetching keys": "keys",
-	} {
-		if strings.Contains(err.Error(), text) {
-			return name
-		}
+	if got.media != "application/jwt" {
+		return readUserinfo(got.body)
 	}
-	return "form"
+	token, c, err := o.verifyJWT(ctx, p, t, "userinfo", strings.TrimSpace(string(got.body)), true)
+	if err != nil {
+		return nil, err
+	}
+	if _, expires := c["exp"]; expires && o.now().After(token.Expiry.Add(clockLeeway)) {
+		return nil, failed("userinfo.exp", ErrToken)
+	}
+	return c, nil
 }
 
-// checkIDToken is what OpenID Connect Core, sections 2 and 3.1.3.7, demands beyond go-oidc: a subject, a plausible time of
-// issue, an authorized party, the nonce; and that the token is no logout token, which go-oidc would accept here.
+// checkIDToken is what OpenID Connect Core, sections 2 and 3.1.3.7, demands beyond go-oidc: a subject, plausible times, an
+// authorized party, the nonce; and that the token is no logout token, which go-oidc would accept here.
 func checkIDToken(c claims, audience []string, clientID, nonce, policy string, now time.Time) error {
-	bad := func(what string) error { return fmt.Errorf("%s: %w", what, ErrToken) }
+	bad := func(what string) error { return failed("id_token."+what, ErrToken) }
 	var sub string
 	if err := json.Unmarshal(c["sub"], &sub); err != nil || sub == "" || len(sub) > 255 {
 		return bad("sub")
 	}
-	if err := checkIssuedAt(c, now); err != nil {
+	if _, ok := seconds(c["exp"]); !ok { // go-oidc compared it; but of 1e300 each processor makes another number
+		return bad("exp")
+	}
+	if err := checkIssuedAt("id_token", c, now); err != nil {
 		return err
 	}
 	azp, ok := c.text("azp")
@@ -163,16 +191,25 @@ func checkIDToken(c claims, audience []string, clientID, nonce, policy string, n
 	return nil
 }
 
-// checkIssuedAt wants a token that was made a moment ago.
-func checkIssuedAt(c claims, now time.Time) error {
-	var iat float64
-	if err := json.Unmarshal(c["iat"], &iat); err != nil || iat < 0 || iat > 1<<40 {
-		return fmt.Errorf("iat: %w", ErrToken)
+// checkIssuedAt wants a token that was made a moment ago. place names it in errors.
+func checkIssuedAt(place string, c claims, now time.Time) error {
+	iat, ok := seconds(c["iat"])
+	if !ok {
+		return failed(place+".iat", ErrToken)
 	}
-	if age := now.Sub(time.Unix(int64(iat), 0)); age > maxTokenAge || age < -clockLeeway {
-		return fmt.Errorf("iat: %w", ErrToken)
+	if age := now.Sub(time.Unix(iat, 0)); age > maxTokenAge || age < -clockLeeway {
+		return failed(place+".iat", ErrToken)
 	}
 	return nil
+}
+
+// seconds reads a time in seconds since 1970 that some clock may show.
+func seconds(raw json.RawMessage) (int64, bool) {
+	var s float64
+	if err := json.Unmarshal(raw, &s); err != nil || s < 0 || s > 1<<40 {
+		return 0, false
+	}
+	return int64(s), true
 }
 
 // joinClaims adds userinfo to the claims of an ID token. Userinfo is believed only about the same person: its sub must be
@@ -180,7 +217,7 @@ func checkIssuedAt(c claims, now time.Time) error {
 func joinClaims(idToken, info claims) (claims, error) {
 	want, _ := idToken.text("sub")
 	if got, ok := info.text("sub"); !ok || got != want {
-		return nil, fmt.Errorf("userinfo sub: %w", ErrToken)
+		return nil, failed("userinfo.sub", ErrTwoPeople)
 	}
 	joined := claims{}
 	for key, value := range idToken {
@@ -194,7 +231,7 @@ func joinClaims(idToken, info claims) (claims, error) {
 			a, aok := idToken.text(key)
 			b, bok := info.text(key)
 			if !aok || !bok || a != "" && b != "" && a != b {
-				return nil, fmt.Errorf("userinfo %s: %w", key, ErrToken)
+				return nil, failed("userinfo."+key, ErrTwoPeople)
 			}
 			if b == "" {
 				continue
@@ -211,14 +248,14 @@ func (o *openID) checkIssuer(ctx context.Context, a *attempt, iss string) error 
 		return nil
 	}
 	if iss != "" {
-		return fmt.Errorf("response: %w", ErrIssuerMismatch)
+		return failed("response.iss", ErrIssuerMismatch)
 	}
 	p, err := o.providers.get(ctx, a.Issuer)
 	if err != nil {
 		return err
 	}
 	if p.sendsIssuer {
-		return fmt.Errorf("response: iss is missing: %w", ErrIssuerMismatch)
+		return failed("response.iss", ErrIssuerMismatch)
 	}
 	return nil
 }

@@ -22,6 +22,8 @@ type record struct {
 	tenant TenantID
 	user   string // first half of a digest of the subject
 	result string
+	// check names what of the auth centre's word failed, if that is the reason.
+	check string
 	// solicited tells a sign-in that we began from one that arrived.
 	solicited bool
 	// retry is the link a failure page offers; tenantName is shown on it.
@@ -74,7 +76,7 @@ func (rp *RelyingParty) page(handle func(http.ResponseWriter, *http.Request, *re
 		}
 		if err != nil {
 			level = slog.LevelWarn
-			attrs = append(attrs, slog.Any("error", err))
+			attrs = append(attrs, slog.String("check", e.check), slog.Any("error", err))
 		}
 		rp.log.LogAttrs(r.Context(), level, "sign-in", attrs...)
 	})
@@ -89,11 +91,11 @@ func (rp *RelyingParty) problem(w http.ResponseWriter, r *http.Request, e *recor
 	if errors.Is(err, errNotFound) {
 		out = outcome{templates.NotFound, http.StatusNotFound}
 	}
-	e.result = out.reason.String()
+	e.result, e.check = out.reason.String(), checkOf(err)
 	if out.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "2")
 	}
-	page := templates.ProblemPage{Reason: out.reason, TenantName: e.tenantName, RequestID: e.id, Retry: e.retry}
+	page := templates.ProblemPage{Reason: out.reason, Check: e.check, TenantName: e.tenantName, RequestID: e.id, Retry: e.retry}
 	if e.tenantName != "" && rp.settings.Chooser != "off" {
 		page.Other = rp.address(ssoPrefix+"/login", url.Values{"tenant": {""}}) // whose last company was this one
 	}

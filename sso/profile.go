@@ -76,8 +76,8 @@ func redeem(ctx context.Context, client *http.Client, endpoint string, s *Settin
 		r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
 	}
 	got, err := fetch(ctx, client, r)
-	if err != nil {
-		return nil, fmt.Errorf("token call: %w", err)
+	if err := checkAnswer("token", got, err); err != nil {
+		return nil, err
 	}
 	return readToken(got)
 }
@@ -96,32 +96,42 @@ func readToken(got answer) (claims, error) {
 		got.status == http.StatusUnauthorized, got.status == http.StatusForbidden:
 		return nil, fmt.Errorf("token call: %w", ErrClientRejected)
 	case got.status != http.StatusOK:
-		return nil, fmt.Errorf("token call: status %d: %w", got.status, ErrProviderAnswer)
+		return nil, failed("token.status", fmt.Errorf("status %d: %w", got.status, ErrProviderAnswer))
 	case err != nil:
-		return nil, fmt.Errorf("token call: %w", err)
+		return nil, malformed("token", err)
 	case code != "":
-		return nil, fmt.Errorf("token call: error with status 200: %w", ErrProviderAnswer)
+		return nil, failed("token.error", ErrProviderAnswer)
 	}
 	if token, ok := c.text("access_token"); !ok || token == "" {
-		return nil, fmt.Errorf("token call: no access token: %w", ErrProviderAnswer)
+		return nil, failed("token.access_token", ErrProviderAnswer)
 	}
 	if kind, ok := c.text("token_type"); !ok || kind != "" && !strings.EqualFold(kind, "Bearer") {
-		return nil, fmt.Errorf("token call: token type: %w", ErrProviderAnswer)
+		return nil, failed("token.token_type", ErrProviderAnswer)
 	}
 	return c, nil
 }
 
-// userinfo reads the userinfo endpoint. A server error or a lost answer is retried once: the call changes nothing.
+// userinfo reads the userinfo endpoint, whose answer is a JSON object.
 func userinfo(ctx context.Context, client *http.Client, endpoint, accessToken string) (claims, error) {
+	got, err := askUserinfo(ctx, client, endpoint, accessToken)
+	if err != nil {
+		return nil, err
+	}
+	return readUserinfo(got.body)
+}
+
+// askUserinfo returns what the userinfo endpoint answers with status 200. A server error or a lost answer is retried once: the
+// call changes nothing.
+func askUserinfo(ctx context.Context, client *http.Client, endpoint, accessToken string) (answer, error) {
 	if strings.ContainsFunc(accessToken, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		return nil, fmt.Errorf("userinfo: access token: %w", ErrProviderAnswer)
+		return answer{}, failed("token.access_token", ErrProviderAnswer)
 	}
 	var got answer
 	var err error
 	for range 2 {
 		r, rerr := http.NewRequestWithContext(ctx, http.MethodGet, endpoint, http.NoBody)
 		if rerr != nil {
-			return nil, fmt.Errorf("userinfo: %w", ErrInsecureDomain)
+			return answer{}, fmt.Errorf("userinfo: %w", ErrInsecureDomain)
 		}
 		r.Header.Set("Accept", "application/json")
 		r.Header.Set("Authorization", "Bearer "+accessToken)
@@ -129,18 +139,23 @@ func userinfo(ctx context.Context, client *http.Client, endpoint, accessToken st
 			break
 		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("userinfo: %w", err)
+	if err := checkAnswer("userinfo", got, err); err != nil {
+		return answer{}, err
 	}
 	if got.status != http.StatusOK {
-		return nil, fmt.Errorf("userinfo: status %d: %w", got.status, ErrProviderAnswer)
+		return answer{}, failed("userinfo.status", fmt.Errorf("status %d: %w", got.status, ErrProviderAnswer))
 	}
-	c, err := decodeClaims(got.body)
+	return got, nil
+}
+
+// readUserinfo reads the claims of a userinfo answer.
+func readUserinfo(body []byte) (claims, error) {
+	c, err := decodeClaims(body)
 	if err != nil {
-		return nil, fmt.Errorf("userinfo: %w", err)
+		return nil, malformed("userinfo", err)
 	}
 	if c.failure() != "" {
-		return nil, fmt.Errorf("userinfo: error with status 200: %w", ErrProviderAnswer)
+		return nil, failed("userinfo.error", ErrProviderAnswer)
 	}
 	return c, nil
 }

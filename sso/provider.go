@@ -2,6 +2,8 @@ package sso
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -97,17 +99,28 @@ func (ps *providers) discover(ctx context.Context, issuer string) (*provider, er
 		EndSession  string `json:"end_session_endpoint"`
 		SendsIssuer bool   `json:"authorization_response_iss_parameter_supported"`
 	}
-	if err := p.Claims(&meta); err != nil {
-		return nil, fmt.Errorf("discover: %w", ErrProviderAnswer)
+	var document json.RawMessage
+	if err := errors.Join(p.Claims(&meta), p.Claims(&document)); err != nil {
+		return nil, failed("discovery.form", ErrProviderAnswer)
 	}
-	for _, endpoint := range []string{p.Endpoint().AuthURL, p.Endpoint().TokenURL, meta.JWKS} {
-		if !ps.mayStandAt(base, endpoint) {
-			return nil, fmt.Errorf("discover: an endpoint is missing or on another host: %w", ErrProviderAnswer)
-		}
+	if _, err := decodeClaims(document); err != nil {
+		return nil, malformed("discovery", err)
 	}
-	for _, endpoint := range []string{meta.UserInfo, meta.EndSession} {
-		if endpoint != "" && !ps.mayStandAt(base, endpoint) {
-			return nil, fmt.Errorf("discover: an endpoint is on another host: %w", ErrProviderAnswer)
+	for _, e := range []struct {
+		name, address string
+		needed        bool
+	}{
+		{"authorization_endpoint", p.Endpoint().AuthURL, true},
+		{"token_endpoint", p.Endpoint().TokenURL, true},
+		{"jwks_uri", meta.JWKS, true},
+		{"userinfo_endpoint", meta.UserInfo, false},
+		{"end_session_endpoint", meta.EndSession, false},
+	} {
+		switch {
+		case e.address == "" && e.needed:
+			return nil, failed("discovery."+e.name, ErrProviderAnswer)
+		case e.address != "" && !ps.mayStandAt(base, e.address):
+			return nil, failed("discovery."+e.name, ErrElsewhere)
 		}
 	}
 	return &provider{

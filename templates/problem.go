@@ -8,6 +8,8 @@ import "net/http"
 type ProblemPage struct {
 	// Reason chooses the texts.
 	Reason Reason
+	// Check names the check that the auth centre's answer did not pass, such as "id_token.iat". Empty = not shown.
+	Check string
 	// TenantName is the organisation concerned. Empty = not shown.
 	TenantName string
 	// RequestID helps support to find this attempt in the log. Empty = not shown.

@@ -29,6 +29,8 @@ const (
 	TenantGone
 	// TenantMismatch: the parts of a sign-in name different organisations.
 	TenantMismatch
+	// IssuerMismatch: the response came from another auth centre.
+	IssuerMismatch
 	// TestTenant: an organisation that exists for debugging only.
 	TestTenant
 	// AppNotBound: the organisation has no live credential for this product.
@@ -62,6 +64,14 @@ const (
 	CredentialRejected
 	// ProviderError: the auth centre's answer could not be used.
 	ProviderError
+	// TokenRejected: the auth centre's proof of identity did not pass a check.
+	TokenRejected
+	// TwoPeople: the auth centre's answers are about different people.
+	TwoPeople
+	// ProviderElsewhere: the auth centre points to another host.
+	ProviderElsewhere
+	// AnswerTooLong: the auth centre's answer was too long to read.
+	AnswerTooLong
 	// ProviderUnreachable: the auth centre did not answer.
 	ProviderUnreachable
 	// InsecureAuthCentre: the auth centre's address is not acceptable.
@@ -105,6 +115,8 @@ func (r Reason) String() string {
 		return "tenant_gone"
 	case TenantMismatch:
 		return "tenant_mismatch"
+	case IssuerMismatch:
+		return "issuer_mismatch"
 	case TestTenant:
 		return "test_tenant"
 	case AppNotBound:
@@ -135,6 +147,14 @@ func (r Reason) String() string {
 		return "credential_rejected"
 	case ProviderError:
 		return "provider_error"
+	case TokenRejected:
+		return "token_rejected"
+	case TwoPeople:
+		return "two_people"
+	case ProviderElsewhere:
+		return "provider_elsewhere"
+	case AnswerTooLong:
+		return "answer_too_long"
 	case ProviderUnreachable:
 		return "provider_unreachable"
 	case InsecureAuthCentre:

@@ -4,9 +4,9 @@ package templates
 // is empty.
 type texts struct {
 	// Used on several pages.
-	User, Organisation, RequestID, Code string
-	Retry, Cancel, SignInAgain          string
-	OtherOrganisation                   string
+	User, Organisation, RequestID, Code, Check string
+	Retry, Cancel, SignInAgain                 string
+	OtherOrganisation                          string
 
 	ChooserTitle, ChooserIntro, ChooserLabel, ChooserSearch     string
 	ChooserResults, ChooserMore, ChooserNothing, ChooserUnified string

@@ -6,6 +6,7 @@ func englishTexts() *texts {
 		Organisation:      "Organisation",
 		RequestID:         "Request ID",
 		Code:              "Code",
+		Check:             "Failed check",
 		Retry:             "Try again",
 		OtherOrganisation: "Choose another organisation",
 		Cancel:            "Cancel",
@@ -52,11 +53,12 @@ const (
 
 func englishProblem(r Reason) problemText {
 	switch r {
-	case TenantMissing, UnknownTenant, TenantGone, TenantMismatch, TestTenant, AppNotBound, AmbiguousApp:
+	case TenantMissing, UnknownTenant, TenantGone, TenantMismatch, IssuerMismatch, TestTenant, AppNotBound, AmbiguousApp:
 		return englishTenantProblem(r)
 	case UserUnknown, UserDisabled, UserRemoved, AccessRevoked, IdentityIncomplete, Forbidden:
 		return englishUserProblem(r)
-	case ProviderRefused, CodeSpent, CredentialRejected, ProviderError, ProviderUnreachable, InsecureAuthCentre, HeldHost:
+	case ProviderRefused, CodeSpent, CredentialRejected, ProviderError, TokenRejected, TwoPeople, ProviderElsewhere, AnswerTooLong,
+		ProviderUnreachable, InsecureAuthCentre, HeldHost:
 		return englishProviderProblem(r)
 	case BadRequest:
 		return problemText{"This request cannot be understood", "The link is incomplete or damaged.", "Start again from the product's home page."}
@@ -87,6 +89,8 @@ func englishTenantProblem(r Reason) problemText {
 		return problemText{"This organisation no longer uses the product", "Its subscription was unbound or has ended.", enAskAdmin}
 	case TenantMismatch:
 		return problemText{"This sign-in mixes two organisations", "Its parts name different organisations, so it was refused.", "Start again. If it happens once more, tell the product's support and give them the request ID below."}
+	case IssuerMismatch:
+		return problemText{"This answer came from another sign-in", "It was not sent by the sign-in of your organisation, so nothing was sent back to it.", "Start again from the product's home page. If it happens once more, tell the product's support and give them the request ID below."}
 	case TestTenant:
 		return problemText{"Test organisations cannot sign in here", "This organisation exists for trying out the connection only.", "Sign in with an account of a real organisation."}
 	case AppNotBound:
@@ -123,6 +127,14 @@ func englishProviderProblem(r Reason) problemText {
 		return problemText{"This sign-in can no longer be used", "It was used already or is too old, for example after the page was loaded again.", "Start again."}
 	case CredentialRejected:
 		return problemText{"Your organisation does not accept this product", "The credential that connects the two is not valid at your organisation's sign-in.", "Ask your organisation's administrator to bind the product again in the marketplace."}
+	case TokenRejected:
+		return problemText{"Your organisation's proof of who you are is not valid", "Its sign-in sent a proof that did not pass the check named below, so it was refused.", "Start again. If it lasts, tell the product's support: give them the request ID and the name of the check."}
+	case TwoPeople:
+		return problemText{"Your organisation's sign-in named two people", "Its answers are about different people, so nobody was signed in.", "Start again. If it lasts, tell the product's support: give them the request ID and the name of the check."}
+	case ProviderElsewhere:
+		return problemText{"Your organisation's sign-in points to another address", "It wanted to be asked at an address that is not its own, so nothing was sent there.", "Tell the product's support: give them the request ID and the name of the check."}
+	case AnswerTooLong:
+		return problemText{"Your organisation's sign-in said too much", "Its answer was longer than any proper one, so it was not read to the end.", "Try again. If it lasts, tell the product's support: give them the request ID and the name of the check."}
 	case ProviderUnreachable:
 		return problemText{"Your organisation's sign-in does not answer", "It could not be reached in time.", "Try again in a minute."}
 	case InsecureAuthCentre:

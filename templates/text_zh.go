@@ -6,6 +6,7 @@ func chineseTexts() *texts {
 		Organisation:      "所属企业",
 		RequestID:         "请求编号",
 		Code:              "代码",
+		Check:             "未通过的检查",
 		Retry:             "重试",
 		OtherOrganisation: "选择其他企业",
 		Cancel:            "取消",
@@ -52,11 +53,12 @@ const (
 
 func chineseProblem(r Reason) problemText {
 	switch r {
-	case TenantMissing, UnknownTenant, TenantGone, TenantMismatch, TestTenant, AppNotBound, AmbiguousApp:
+	case TenantMissing, UnknownTenant, TenantGone, TenantMismatch, IssuerMismatch, TestTenant, AppNotBound, AmbiguousApp:
 		return chineseTenantProblem(r)
 	case UserUnknown, UserDisabled, UserRemoved, AccessRevoked, IdentityIncomplete, Forbidden:
 		return chineseUserProblem(r)
-	case ProviderRefused, CodeSpent, CredentialRejected, ProviderError, ProviderUnreachable, InsecureAuthCentre, HeldHost:
+	case ProviderRefused, CodeSpent, CredentialRejected, ProviderError, TokenRejected, TwoPeople, ProviderElsewhere, AnswerTooLong,
+		ProviderUnreachable, InsecureAuthCentre, HeldHost:
 		return chineseProviderProblem(r)
 	case BadRequest:
 		return problemText{"无法识别此请求", "链接不完整或已损坏。", "请从产品首页重新开始。"}
@@ -87,6 +89,8 @@ func chineseTenantProblem(r Reason) problemText {
 		return problemText{"该企业已停止使用本产品", "企业已解除绑定，或订阅已结束。", zhAskAdmin}
 	case TenantMismatch:
 		return problemText{"登录信息中的企业不一致", "此次登录的各部分指向不同的企业，因此已被拒绝。", "请重新登录。如果再次出现，请联系产品客服，并提供下方的请求编号。"}
+	case IssuerMismatch:
+		return problemText{"此应答来自其他认证中心", "应答不是由您企业的认证中心发出的，因此没有向其返回任何信息。", "请从产品首页重新开始。如果再次出现，请联系产品客服，并提供下方的请求编号。"}
 	case TestTenant:
 		return problemText{"测试企业不能在此登录", "该企业仅用于接口调试。", "请使用正式企业的账号登录。"}
 	case AppNotBound:
@@ -123,6 +127,14 @@ func chineseProviderProblem(r Reason) problemText {
 		return problemText{"此次登录已失效", "登录信息已被使用或已过期，例如页面被重新加载。", "请重新登录。"}
 	case CredentialRejected:
 		return problemText{"企业认证中心不接受本产品", "企业与本产品之间的应用凭证在认证中心无效。", "请联系企业管理员在云商店中重新绑定本产品。"}
+	case TokenRejected:
+		return problemText{"企业认证中心的身份凭据无效", "认证中心发来的身份凭据未通过下方所列的检查，因此已被拒绝。", "请重新登录。如果问题持续，请联系产品客服，并提供下方的请求编号和检查名称。"}
+	case TwoPeople:
+		return problemText{"企业认证中心返回了两个不同的用户", "认证中心的两次应答不是同一个人，因此没有登录任何人。", "请重新登录。如果问题持续，请联系产品客服，并提供下方的请求编号和检查名称。"}
+	case ProviderElsewhere:
+		return problemText{"企业认证中心指向了其他地址", "认证中心要求访问不属于它的地址，因此没有向该地址发送任何信息。", "请联系产品客服，并提供下方的请求编号和检查名称。"}
+	case AnswerTooLong:
+		return problemText{"企业认证中心的应答过长", "应答超过了正常的长度，因此没有全部读取。", "请重试。如果问题持续，请联系产品客服，并提供下方的请求编号和检查名称。"}
 	case ProviderUnreachable:
 		return problemText{"企业认证中心没有响应", "在规定时间内无法连接到企业认证中心。", "请稍后重试。"}
 	case InsecureAuthCentre:

@@ -25,13 +25,17 @@ const demoLong = `Run everything in one process, without any set-up: a bridge on
 simulated marketplace with two buyers and their auth centre, and a small legacy
 product behind the sign-in. If slapd is installed, a private directory too.
 
-All of it lives in a temporary folder and ends with Ctrl-C.`
+All of it lives in a temporary folder and ends with Ctrl-C.
+
+With --defect the auth centre is wrong in one way, to see what people and the log
+are told then; see kitbridge demo --defect list.`
 
 // demoOptions is what the command line may change.
 type demoOptions struct {
 	listen string
 	ldap   string
 	log    bool
+	defect string
 }
 
 func newDemoCommand(p process) *cobra.Command {
@@ -40,15 +44,19 @@ func newDemoCommand(p process) *cobra.Command {
 		Use:     "demo",
 		Short:   "See it work: two buyers, a product and a sign-in, in one process",
 		Long:    demoLong,
-		Example: "  kitbridge demo",
+		Example: "  kitbridge demo\n  kitbridge demo --defect id-token-no-sub --log",
 		GroupID: firstSteps,
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if o.defect == "list" {
+				return listDefects(p.stdout)
+			}
 			return runDemo(c.Context(), o, p)
 		},
 	}
 	c.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8080", "address of the product; port 0 takes a free one")
 	c.Flags().StringVar(&o.ldap, "ldap", "", "an existing directory instead of a private one: ldap://BINDDN:PASSWORD@HOST:PORT/BASEDN, percent-encoded")
+	c.Flags().StringVar(&o.defect, "defect", "", "make the auth centre wrong in one way, by a name of --defect list")
 	c.Flags().BoolVar(&o.log, "log", false, "show the bridge's log")
 	return c
 }
@@ -64,11 +72,16 @@ type demo struct {
 	centre    net.Listener
 	buyers    []*market.Buyer
 	auth      *ssotest.Centre
+	defect    ssotest.Defect
 	directory *demoDirectory
 	product   *demoProduct
 }
 
 func runDemo(ctx context.Context, o demoOptions, p process) (err error) {
+	defect, err := findDefect(o.defect)
+	if err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "kitbridge-demo-")
 	if err != nil {
 		return fmt.Errorf("folder of the demonstration: %w", err)
@@ -78,7 +91,7 @@ func runDemo(ctx context.Context, o demoOptions, p process) (err error) {
 	if o.log {
 		log = newLogger(p.stderr, Log{Level: "info", Format: "text"})
 	}
-	d := &demo{dir: dir, log: log, buyers: market.DemoBuyers()}
+	d := &demo{dir: dir, log: log, defect: defect, buyers: market.DemoBuyers()}
 	if err := d.prepare(ctx, o); err != nil {
 		return errors.Join(err, d.close())
 	}
@@ -105,6 +118,7 @@ func (d *demo) prepare(ctx context.Context, o demoOptions) error {
 	if err != nil {
 		return err
 	}
+	d.auth.SetDefect(d.defect)
 	if d.config, err = d.configure(); err != nil {
 		return err
 	}
@@ -148,7 +162,7 @@ func (d *demo) configure() (Config, error) {
 	c.Marketplace.PrivateKeyFiles = []string{d.credential()}
 	c.Marketplace.Keys.Kit = []Secret{NewSecret(access)}
 	c.Admin.Token = NewSecret(token)
-	c.SSO.Scope, c.SSO.Nonce, c.SSO.PKCE, c.SSO.IDToken = []string{"get_user_info"}, "if_echoed", "off", "if_present"
+	demoProfile(&c.SSO, d.defect)
 	c.SSO.AppID = d.buyers[0].AppID
 	c.SSO.UnifiedLoginURL = d.auth.UnifiedLoginURL()
 	c.SSO.AllowInsecureAuthCentres = true

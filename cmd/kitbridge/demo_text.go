@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/kitbridge/kitbridge/internal/market"
+	"github.com/kitbridge/kitbridge/sso/ssotest"
 )
 
 // pushScript signs a message the way the marketplace does and sends it. It stands on
@@ -44,6 +45,9 @@ func (d *demo) explain(out io.Writer, script, trouble string) {
 		fmt.Fprintf(&b, "Not everywhere, though; it is tried again and again:\n  %s\n", trouble)
 	}
 	fmt.Fprintf(&b, "\nOpen\n  %s/\n\n", d.publicURL())
+	if d.defect != ssotest.NoDefect {
+		fmt.Fprintf(&b, "The auth centre is wrong in one way: %s\n\n", d.defect)
+	}
 	b.WriteString("Sign in as (company, user, password)\n")
 	for _, buyer := range d.buyers {
 		for _, u := range buyer.Users[:2] {

@@ -39,8 +39,12 @@ func (c *Centre) authorize(w http.ResponseWriter, r *http.Request, re *realm) {
 	}
 	code := c.issue(grant{
 		kind: codeGrant, realm: re, userName: user.UserName, clientID: client.ID, redirectURI: q.Get("redirect_uri"),
+		openID: asksOpenID(q), nonce: q.Get("nonce"), challenge: q.Get("code_challenge"),
 	}, codeLife)
 	answer := url.Values{"code": {code}}
+	if asksOpenID(q) {
+		answer.Set("iss", re.issuer()) // RFC 9207
+	}
 	if state := q.Get("state"); state != "" {
 		answer.Set("state", state)
 	}
@@ -51,7 +55,7 @@ func (c *Centre) authorize(w http.ResponseWriter, r *http.Request, re *realm) {
 // checkAuthorize returns the client of an authorization request, or what is
 // wrong with it.
 func (c *Centre) checkAuthorize(re *realm, q url.Values) (Client, string) {
-	for _, name := range []string{"client_id", "redirect_uri", "response_type", "scope", "state"} {
+	for _, name := range []string{"client_id", "redirect_uri", "response_type", "scope", "state", "nonce", "code_challenge"} {
 		if len(q[name]) > 1 {
 			return Client{}, name + " stands twice"
 		}
@@ -66,8 +70,10 @@ func (c *Centre) checkAuthorize(re *realm, q url.Values) (Client, string) {
 		return Client{}, "redirect_uri is not registered"
 	case q.Get("response_type") != "code":
 		return Client{}, "response_type is not code"
-	case q.Get("scope") != "" && q.Get("scope") != "get_user_info":
-		return Client{}, "scope is not get_user_info"
+	case !asksOpenID(q) && q.Get("scope") != "" && q.Get("scope") != "get_user_info":
+		return Client{}, "scope is neither get_user_info nor has openid"
+	case q.Has("code_challenge") && q.Get("code_challenge_method") != "S256":
+		return Client{}, "code_challenge_method is not S256"
 	case !plainState.MatchString(q.Get("state")):
 		return Client{}, "state has other characters than letters and digits"
 	}

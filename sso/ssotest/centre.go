@@ -1,6 +1,7 @@
 package ssotest
 
 import (
+	"crypto/rsa"
 	"fmt"
 	"maps"
 	"net/http"
@@ -21,6 +22,8 @@ type Centre struct {
 	mux     *http.ServeMux
 	login   *loginPage
 	closed  chan struct{}
+	key     func() *rsa.PrivateKey // signs ID tokens
+	foreign func() *rsa.PrivateKey // signs what should be signed with key
 
 	mu      sync.Mutex
 	defect  Defect           // guarded by mu
@@ -48,6 +51,8 @@ type Calls struct {
 	// Validate counts validations of CAS tickets; requests for the CAS login and
 	// logout pages count as Authorize and Logout.
 	Validate int
+	// Discovery and Keys count requests for the OpenID documents.
+	Discovery, Keys int
 	// LastToken is the form of the last token request, secret included.
 	LastToken url.Values
 }
@@ -65,7 +70,8 @@ func New(cfg Config) (*Centre, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure auth centre: %w", err)
 	}
-	c := &Centre{base: base, now: cfg.Now, login: login, closed: make(chan struct{}), grants: map[string]grant{}}
+	c := &Centre{base: base, now: cfg.Now, login: login, closed: make(chan struct{}), grants: map[string]grant{}, key: signingKey(cfg)}
+	c.foreign = sync.OnceValue(newKey)
 	for _, t := range cfg.Tenants {
 		if t.Domain == "" {
 			t.Domain = cfg.BaseURL + "/" + t.ID
@@ -191,6 +197,8 @@ func (c *Centre) routes() *http.ServeMux {
 	handle("POST /api/v1/oauth2/authorize", c.authorize)
 	handle("POST /api/v1/oauth2/token", c.token)
 	handle("GET /api/v1/oauth2/userinfo", c.userinfo)
+	handle("GET /api/v1/oauth2/.well-known/openid-configuration", c.discovery)
+	handle("GET /api/v1/oauth2/jwks", c.jwks)
 	handle("GET /api/v1/logout", c.logout)
 	handle("GET /api/v1/cas/login", c.casLogin)
 	handle("POST /api/v1/cas/login", c.casLogin)

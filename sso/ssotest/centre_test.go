@@ -29,7 +29,7 @@ func (c *clock) now() time.Time { return c.t }
 
 func config(c *clock) ssotest.Config {
 	return ssotest.Config{
-		Now: c.now,
+		Now: c.now, SigningKey: signingKey(),
 		Tenants: []ssotest.Tenant{
 			{
 				ID: tenantA, Code: "chenguang", Name: "晨光制造",
@@ -218,7 +218,7 @@ func TestAuthorizeRefuses(t *testing.T) {
 		{"longer redirect_uri", authorizeURL(c, tenantA, "clientA", "redirect_uri", callback+"/x")},
 		{"no redirect_uri", authorizeURL(c, tenantA, "clientA", "redirect_uri", "")},
 		{"implicit", authorizeURL(c, tenantA, "clientA", "response_type", "token")},
-		{"openid", authorizeURL(c, tenantA, "clientA", "scope", "openid")},
+		{"another scope", authorizeURL(c, tenantA, "clientA", "scope", "email")},
 		{"base64url state", authorizeURL(c, tenantA, "clientA", "state", "a-b_c")},
 		{"state twice", authorizeURL(c, tenantA, "clientA") + "&state=1"},
 	} {

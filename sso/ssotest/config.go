@@ -1,6 +1,7 @@
 package ssotest
 
 import (
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"net/url"
@@ -18,6 +19,8 @@ type Config struct {
 	Tenants []Tenant
 	// Now is the clock. Required.
 	Now func() time.Time
+	// SigningKey signs ID tokens. Nil = one is made when it is first needed.
+	SigningKey *rsa.PrivateKey
 }
 
 // Tenant is one buyer at its auth centre.

@@ -21,6 +21,8 @@ const (
 	CallbackCodeTwice    Defect = "callback: code twice"
 	CallbackTenant       Defect = "callback: tenant of another enterprise"
 	CallbackError        Defect = "callback: access_denied with HTML in its description"
+	CallbackIssMissing   Defect = "callback: iss missing"
+	CallbackIssWrong     Defect = "callback: iss of another provider"
 )
 
 // Defects of the token endpoint.
@@ -45,6 +47,7 @@ const (
 	TokenHuge           Defect = "token: 8 MiB"
 	TokenHang           Defect = "token: no answer"
 	TokenErrorCodeStyle Defect = "token: error_code and error_msg instead of error"
+	TokenKeyTwice       Defect = "token: access_token stands twice"
 )
 
 // Defects of the userinfo endpoint.
@@ -73,6 +76,12 @@ const (
 	UserinfoHang           Defect = "userinfo: no answer"
 	UserinfoSubUnexpected  Defect = "userinfo: a sub that belongs to nobody"
 	UserinfoTenantIsDomain Defect = "userinfo: tenantId instead of tenant"
+	UserinfoKeyTwice       Defect = "userinfo: userName stands twice"
+	UserinfoSubMissing     Defect = "userinfo: no sub"
+	UserinfoSigned         Defect = "userinfo: a signed JWT"
+	UserinfoSignedForeign  Defect = "userinfo: a JWT signed with another key"
+	UserinfoSignedAudience Defect = "userinfo: a JWT for another client"
+	UserinfoSignedIssuer   Defect = "userinfo: a JWT of another provider"
 )
 
 // Defects of the CAS endpoint that validates tickets.
@@ -104,7 +113,10 @@ const (
 )
 
 // Defects returns all of them, without NoDefect.
-func Defects() []Defect {
+func Defects() []Defect { return append(plainDefects(), openIDDefects()...) }
+
+// plainDefects show to every client.
+func plainDefects() []Defect {
 	return []Defect{
 		CallbackStateMissing, CallbackStateWrong, CallbackCodeTwice, CallbackTenant, CallbackError,
 		TokenExpiresQuoted, TokenExpiresAbsent, TokenExpiresEmpty, TokenRefreshAbsent, TokenAccessAbsent, TokenTypeLower,
@@ -114,7 +126,7 @@ func Defects() []Defect {
 		UserinfoTenantForeign, UserinfoRoleRoot, UserinfoRoleCase, UserinfoUserMissing, UserinfoUserNull, UserinfoUserList,
 		UserinfoControl, UserinfoLong, UserinfoUnauthorized, UserinfoErrorIn200, UserinfoWrapperIn200, UserinfoNotObject,
 		UserinfoHTML, UserinfoServerError, UserinfoRedirect, UserinfoHuge, UserinfoHang, UserinfoSubUnexpected,
-		UserinfoTenantIsDomain,
+		UserinfoTenantIsDomain, UserinfoKeyTwice, TokenKeyTwice,
 		CASJSON, CASJSONLists, CASNoNamespace, CASUnboundPrefix, CASBadTicket, CASBoth, CASTwoSuccesses, CASTwoUsers,
 		CASUserMissing, CASUserNames, CASForeignPrefix, CASComment, CASEntity, CASBillion, CASProxied, CASTenantForeign,
 		CASAttributesNone, CASHTML, CASNested, CASTrailing, CASServerError, CASRedirect, CASHuge, CASHang,
@@ -158,6 +170,12 @@ func (d Defect) spoilCallback(q url.Values) {
 		q.Del("code")
 		q.Set("error", "access_denied")
 		q.Set("error_description", `<script>alert("no")</script>`)
+	case CallbackIssMissing:
+		q.Del("iss")
+	case CallbackIssWrong:
+		if q.Has("iss") {
+			q.Set("iss", foreignIssuer)
+		}
 	default:
 	}
 }
@@ -194,6 +212,8 @@ func (d Defect) spoilToken(a *reply) {
 		*a = *refuse(http.StatusInternalServerError, "server_error", "Internal error")
 	case TokenRedirect:
 		*a = reply{status: http.StatusTemporaryRedirect, raw: []byte{}, location: elsewhere}
+	case TokenKeyTwice:
+		a.twice = "access_token"
 	case TokenHuge:
 		a.raw = bytes.Repeat([]byte(" "), hugeBody)
 	case TokenErrorCodeStyle:
@@ -218,6 +238,8 @@ func (d Defect) spoilUserinfo(a *reply) {
 		*a = *refuse(http.StatusInternalServerError, "server_error", "Internal error")
 	case UserinfoRedirect:
 		*a = reply{status: http.StatusFound, raw: []byte{}, location: elsewhere}
+	case UserinfoKeyTwice:
+		a.twice = "userName"
 	case UserinfoHuge:
 		a.raw = bytes.Repeat([]byte(" "), hugeBody)
 	default:
@@ -263,6 +285,8 @@ func (d Defect) spoilClaims(claims map[string]any) {
 		claims["name"] = string(bytes.Repeat([]byte("x"), longName))
 	case UserinfoSubUnexpected:
 		claims["sub"] = "somebody-else"
+	case UserinfoSubMissing:
+		delete(claims, "sub")
 	default:
 	}
 }

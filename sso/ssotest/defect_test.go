@@ -2,11 +2,18 @@ package ssotest_test
 
 import (
 	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,9 +22,14 @@ import (
 	"github.com/kitbridge/kitbridge/sso/ssotest"
 )
 
-// observation is what a relying party can see of one whole sign-in.
+// observation is what a relying party can see of one whole sign-in, and of one of OpenID Connect.
 type observation struct {
 	Callback, Token, Userinfo, CAS string
+	OpenID                         openIDObservation
+}
+
+type openIDObservation struct {
+	Callback, IDToken, Userinfo, Discovery, Keys string
 }
 
 // observe goes through a sign-in at a centre with a defect and writes down
@@ -31,10 +43,11 @@ func observe(t *testing.T, c *ssotest.Centre, d ssotest.Defect, bearer string) o
 	q := signIn(t, c, ssotest.Browser(t), authorizeURL(c, tenantA, "clientA"), "zhangsan", "pw-张三")
 	base := c.Domain(tenantA) + "/api/v1/oauth2/"
 	return observation{
-		Callback: strings.ReplaceAll(q.Encode(), "code="+q.Get("code"), "code=CODE"),
+		Callback: maskCode(q),
 		Token:    maskToken(fetch(t, http.MethodPost, base+"token", codeForm("clientA", "secretA", code), "")),
 		Userinfo: fetch(t, http.MethodGet, base+"userinfo", nil, bearer),
 		CAS:      validate(t, c, callback, ticket),
+		OpenID:   observeOpenID(t, c, d),
 	}
 }
 
@@ -70,6 +83,68 @@ func TestTicket(t *testing.T) {
 	clk.t = clk.t.Add(time.Minute)
 	wantFailure(validate(t, c, callback, ticket), "INVALID_TICKET", "too late")
 }
+
+func maskCode(q url.Values) string {
+	return strings.ReplaceAll(q.Encode(), "code="+q.Get("code"), "code=CODE")
+}
+
+// observeOpenID is observe for a client that asks for scope openid. The defect shows from the callback on.
+func observeOpenID(t *testing.T, c *ssotest.Centre, d ssotest.Defect) openIDObservation {
+	t.Helper()
+	authorize := authorizeURL(c, tenantA, "clientA", "scope", "openid profile", "nonce", "n0nce")
+	base := c.Domain(tenantA) + "/api/v1/oauth2/"
+	exchange := func() map[string]any {
+		c.SetDefect(ssotest.NoDefect)
+		code := signIn(t, c, ssotest.Browser(t), authorize, "zhangsan", "pw-张三").Get("code")
+		if !strings.HasPrefix(string(d), "token:") { // those show above, and would leave nothing here
+			c.SetDefect(d)
+		}
+		return token(t, c, tenantA, codeForm("clientA", "secretA", code)).Body
+	}
+	answer := exchange()
+	raw, _ := answer["id_token"].(string)
+	bearer, _ := answer["access_token"].(string)
+	o := openIDObservation{
+		IDToken: readToken(raw), Userinfo: fetch(t, http.MethodGet, base+"userinfo", nil, bearer),
+		Discovery: fetch(t, http.MethodGet, base+".well-known/openid-configuration", nil, ""),
+		Keys:      fetch(t, http.MethodGet, base+"jwks", nil, ""),
+	}
+	c.SetDefect(d)
+	o.Callback = maskCode(signIn(t, c, ssotest.Browser(t), authorize, "zhangsan", "pw-张三"))
+	return o
+}
+
+// readToken returns what a token says, and whether the centre's key signed it.
+func readToken(raw string) string {
+	parts := strings.Split(raw, ".")
+	if len(parts) != 3 {
+		return "no token: " + raw
+	}
+	var text []string
+	for _, part := range parts[:2] {
+		decoded, err := base64.RawURLEncoding.DecodeString(part)
+		if err != nil {
+			return err.Error()
+		}
+		text = append(text, string(decoded))
+	}
+	signature, err := base64.RawURLEncoding.DecodeString(parts[2])
+	if err != nil {
+		return err.Error()
+	}
+	digest := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
+	good := rsa.VerifyPKCS1v15(&signingKey().PublicKey, crypto.SHA256, digest[:], signature) == nil
+	return fmt.Sprint(text, " signed: ", good)
+}
+
+// signingKey is the key of every centre here.
+var signingKey = sync.OnceValue(func() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
 
 // fetch returns an answer as one line: status, type, redirect, body.
 func fetch(t *testing.T, method, address string, form url.Values, bearer string) string {
@@ -117,17 +192,30 @@ func TestEachDefectShows(t *testing.T) {
 		t.Run(string(d), func(t *testing.T) {
 			got := observe(t, c, d, bearer)
 			place, _, _ := strings.Cut(string(d), ":")
-			if shown := got.Callback != well.Callback; shown != (place == "callback") {
+			plain := func(where string) bool { return place == where && !d.OpenIDOnly() }
+			if shown := got.Callback != well.Callback; shown != plain("callback") {
 				t.Errorf("callback shows a defect = %v: %s", shown, got.Callback)
 			}
-			if shown := got.Token != well.Token; shown != (place == "token") {
+			if shown := got.Token != well.Token; shown != plain("token") {
 				t.Errorf("token shows a defect = %v: %s", shown, got.Token)
 			}
-			if shown := got.Userinfo != well.Userinfo; shown != (place == "userinfo") {
+			if shown := got.Userinfo != well.Userinfo; shown != plain("userinfo") {
 				t.Errorf("userinfo shows a defect = %v: %s", shown, got.Userinfo)
 			}
 			if shown := got.CAS != well.CAS; shown != (place == "cas") {
 				t.Errorf("serviceValidate shows a defect = %v: %s", shown, got.CAS)
+			}
+			if d.OpenIDOnly() && (got.Callback != well.Callback || got.Token != well.Token || got.Userinfo != well.Userinfo) {
+				t.Errorf("shows to a client that did not ask for OpenID: %+v", got)
+			}
+			for where, pair := range map[string][2]string{
+				"callback": {well.OpenID.Callback, got.OpenID.Callback}, "id_token": {well.OpenID.IDToken, got.OpenID.IDToken},
+				"userinfo": {well.OpenID.Userinfo, got.OpenID.Userinfo}, "discovery": {well.OpenID.Discovery, got.OpenID.Discovery},
+				"keys": {well.OpenID.Keys, got.OpenID.Keys},
+			} {
+				if pair[0] != pair[1] != (place == where) {
+					t.Errorf("OpenID %s shows a defect = %v: %s", where, place != where, pair[1])
+				}
 			}
 			if other, ok := seen[got]; ok {
 				t.Errorf("looks like %q", other)
@@ -171,4 +259,34 @@ func TestCloseEndsHanging(t *testing.T) {
 	c.Close()
 	c.Close()
 	<-done
+}
+
+// Names are for command lines: unique, of small letters, digits and hyphens, and they say what the text says.
+func TestNames(t *testing.T) {
+	seen := map[string]ssotest.Defect{}
+	for _, d := range ssotest.Defects() {
+		name := d.Name()
+		if other, ok := seen[name]; ok || name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			t.Errorf("name of %q = %q, also that of %q", d, name, other)
+		}
+		seen[name] = d
+	}
+	if got := ssotest.TokenExpiresAbsent.Name(); got != "token-no-expires-in" {
+		t.Errorf("name = %q, want token-no-expires-in", got)
+	}
+}
+
+// A code that was asked for with a challenge is redeemed with its verifier only (RFC 7636).
+func TestPKCE(t *testing.T) {
+	c, _ := start(t)
+	sum := sha256.Sum256([]byte("the-verifier"))
+	challenge := base64.RawURLEncoding.EncodeToString(sum[:])
+	authorize := authorizeURL(c, tenantA, "clientA", "scope", "openid", "code_challenge", challenge, "code_challenge_method", "S256")
+	for verifier, want := range map[string]int{"the-verifier": http.StatusOK, "another": http.StatusBadRequest, "": http.StatusBadRequest} {
+		form := codeForm("clientA", "secretA", signIn(t, c, ssotest.Browser(t), authorize, "zhangsan", "pw-张三").Get("code"))
+		form.Set("code_verifier", verifier)
+		if got := token(t, c, tenantA, form); got.Status != want {
+			t.Errorf("token with verifier %q = %+v, want %d", verifier, got, want)
+		}
+	}
 }

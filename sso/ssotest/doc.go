@@ -14,6 +14,10 @@
 //	{domain}/api/v1/cas/p3/serviceValidate  ticket -> who it is, XML or JSON
 //	{domain}/api/v1/cas/logout
 //
+// A client that asks for scope openid gets OpenID Connect on top: discovery and
+// keys below {domain}/api/v1/oauth2, an ID token, a sub in userinfo, PKCE, and
+// iss in the response (RFC 9207).
+//
 // Beside them stands a stub of the marketplace's unified login page, which
 // asks for name@tenantCode and sends the browser to the registered address
 // with a code and a tenant, but no state.

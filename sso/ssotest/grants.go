@@ -35,6 +35,9 @@ type grant struct {
 	userName    string
 	clientID    string // not for sessions
 	redirectURI string // codes and tickets only; of a service ticket, the service
+	openID      bool   // scope openid was asked for: codes and access tokens only
+	nonce       string // codes only, as challenge
+	challenge   string
 	expires     time.Time
 }
 

@@ -14,6 +14,8 @@ type reply struct {
 	status      int
 	contentType string
 	members     map[string]any
+	// twice names a member that is sent twice, with another value first.
+	twice string
 	// raw is sent instead of members if it is not nil.
 	raw []byte
 	// location makes it a redirect.
@@ -32,6 +34,9 @@ func (re *reply) send(w http.ResponseWriter) {
 		if body, err = json.Marshal(re.members); err != nil {
 			http.Error(w, "encode answer", http.StatusInternalServerError)
 			return
+		}
+		if re.twice != "" {
+			body = twice(body, re.twice)
 		}
 	}
 	if re.contentType == "" {
@@ -84,7 +89,7 @@ func (c *Centre) exchange(r *http.Request, re *realm) *reply {
 		if !ok || g.clientID != client.ID {
 			return refuse(http.StatusBadRequest, "invalid_grant", "Invalid refresh token")
 		}
-		return c.tokens(re, client, user)
+		return c.tokens(re, client, user, g)
 	default:
 		return refuse(http.StatusBadRequest, "unsupported_grant_type", "Unsupported grant type")
 	}
@@ -101,18 +106,28 @@ func (c *Centre) redeemCode(re *realm, client Client, form url.Values) *reply {
 	case form.Has("redirect_uri") && form.Get("redirect_uri") != g.redirectURI:
 		return refuse(http.StatusBadRequest, "invalid_grant", "Invalid redirect_uri")
 	}
-	return c.tokens(re, client, user)
+	if g.challenge != "" && !rightVerifier(g.challenge, form.Get("code_verifier")) {
+		return refuse(http.StatusBadRequest, "invalid_grant", "Invalid code_verifier")
+	}
+	return c.tokens(re, client, user, g)
 }
 
-func (c *Centre) tokens(re *realm, client Client, user User) *reply {
-	g := grant{realm: re, userName: user.UserName, clientID: client.ID}
+func (c *Centre) tokens(re *realm, client Client, user User, asked grant) *reply {
+	g := grant{realm: re, userName: user.UserName, clientID: client.ID, openID: asked.openID}
 	access, refresh := g, g
 	access.kind, refresh.kind = accessGrant, refreshGrant
-	return &reply{status: http.StatusOK, members: map[string]any{
+	answer := &reply{status: http.StatusOK, members: map[string]any{
 		"access_token":  c.issue(access, accessLife),
 		"token_type":    "Bearer",
 		"expires_in":    int(accessLife.Seconds()),
 		"scope":         "get_user_info",
 		"refresh_token": c.issue(refresh, refreshLife),
 	}}
+	if asked.openID {
+		answer.members["scope"] = "openid"
+		if token := c.idToken(re, client, user, asked.nonce); token != "" {
+			answer.members["id_token"] = token
+		}
+	}
+	return answer
 }

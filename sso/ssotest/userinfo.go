@@ -16,27 +16,24 @@ func (c *Centre) userinfo(w http.ResponseWriter, r *http.Request, re *realm) {
 		c.hang(r)
 		return
 	}
-	answer := c.whois(r, re)
+	answer, g := c.whois(r, re)
 	defect.spoilUserinfo(answer)
+	c.signUserinfo(defect, answer, re, g)
 	answer.send(w)
 }
 
-func (c *Centre) whois(r *http.Request, re *realm) *reply {
+func (c *Centre) whois(r *http.Request, re *realm) (*reply, grant) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	_, u, ok := c.find(token, accessGrant, re)
+	g, u, ok := c.find(token, accessGrant, re)
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return refuse(http.StatusUnauthorized, "unauthorized", "Full authentication is required to access this resource")
+		return refuse(http.StatusUnauthorized, "unauthorized", "Full authentication is required to access this resource"), g
 	}
 	if !strings.Contains(r.Header.Get("Accept"), "application/json") {
 		// The guide marks the header mandatory.
-		return refuse(http.StatusNotAcceptable, "invalid_request", "Accept is not application/json")
+		return refuse(http.StatusNotAcceptable, "invalid_request", "Accept is not application/json"), g
 	}
-	id := u.ID
-	if id == "" {
-		sum := sha256.Sum256([]byte(re.id + "/" + u.UserName))
-		id = hex.EncodeToString(sum[:16])
-	}
-	return &reply{status: http.StatusOK, members: map[string]any{
+	id := re.idOf(u)
+	answer := &reply{status: http.StatusOK, members: map[string]any{
 		"id":               id,
 		"userId":           id,
 		"userName":         u.UserName,
@@ -49,4 +46,17 @@ func (c *Centre) whois(r *http.Request, re *realm) *reply {
 		"projectName":      re.name,
 		"tenant":           re.id,
 	}}
+	if g.openID {
+		answer.members["sub"] = id
+	}
+	return answer, g
+}
+
+// idOf is the auth centre's own id of a user.
+func (re *realm) idOf(u User) string {
+	if u.ID != "" {
+		return u.ID
+	}
+	sum := sha256.Sum256([]byte(re.id + "/" + u.UserName))
+	return hex.EncodeToString(sum[:16])
 }
