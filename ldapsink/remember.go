@@ -31,7 +31,7 @@ func (r *round) remember(ctx context.Context, answers bool) error {
 		case !isLinked(o.ID.Kind):
 		case o.Kind == Add:
 			added = append(added, o)
-		case o.Kind == Rename && o.ID.Kind == DepartmentEntry && r.isLate():
+		case o.Kind == Rename && r.isGroupedByName(o.ID.Kind):
 			// Where it is now is remembered once the groups are right; see settled.
 		case o.Kind == Rename:
 			l := r.links[o.ID]
@@ -65,17 +65,20 @@ func (r *round) remember(ctx context.Context, answers bool) error {
 // isLate: a department that moved is not done with before the groups of its users are.
 func (r *round) isLate() bool { return r.org.users == Tree || r.org.nested }
 
-// settled are the new names of departments that moved together with the groups that their
-// users are in.
+// isGroupedByName: an entry of the kind that moves leaves old names in groups behind, which
+// are found by the name in its link.
+func (r *round) isGroupedByName(k EntryKind) bool {
+	return k == DepartmentEntry && r.isLate() || k == UserEntry && r.org.users == Tree
+}
+
+// settled are the new names of entries that moved together with the groups that they or
+// their users are in.
 func (r *round) settled() []Link {
-	if !r.isLate() {
-		return nil
-	}
 	var links []Link
 	for _, id := range sortedIDs(r.have) {
 		dn, stays := r.plan.at(id)
 		l := r.links[id]
-		if id.Kind == DepartmentEntry && stays && l.UUID != "" && l.DN != dn.String() && r.matters(id) && r.failed[id] == nil {
+		if r.isGroupedByName(id.Kind) && stays && l.UUID != "" && l.DN != dn.String() && r.matters(id) && r.failed[id] == nil {
 			l.DN = dn.String()
 			links = append(links, l)
 		}
