@@ -33,8 +33,8 @@ type Config struct {
 	StartTLS bool
 	// TLS holds the authorities and the client certificate; nil: the system's, none.
 	TLS *tls.Config
-	// Tenants says which tenants the directory may hold. Of others nothing is read or
-	// written, and their keys count as done.
+	// Tenants says which tenants the directory may hold. Of others nothing comes into it, and
+	// what it holds already, as their code was another, is treated as if they had ended.
 	Tenants func(orgsync.Tenant) bool
 	// Dialect is the family of the server. Default: found from what it says of itself.
 	Dialect Dialect
@@ -214,17 +214,44 @@ func (s *Sink) Converge(ctx context.Context, view orgsync.View, keys []orgsync.K
 		return nil, fmt.Errorf("read tenant: %w", err)
 	}
 	owed := unique(keys)
-	if !tenant.Announced || !s.cfg.Tenants(tenant) {
+	if !tenant.Announced {
 		return resultsOf(owed), nil
 	}
+	var others []orgsync.Key
+	if !s.cfg.Tenants(tenant) { // as if it had ended
+		tenant.Active = false
+		if owed, others, err = s.leftBehind(ctx, tenant.ID, owed); err != nil || len(owed) == 0 {
+			return resultsOf(others), err
+		}
+	}
 	if err := s.own(ctx, false); err != nil {
-		return nil, err
+		return resultsOf(others), err
 	}
 	settled, err := s.converge(ctx, view, tenant, owed)
 	if err == nil && tenant.Purged {
 		s.dismantle(ctx, view, tenant, settled)
 	}
-	return settled, err
+	return append(settled, resultsOf(others)...), err
+}
+
+// leftBehind tells the keys of which the directory holds entries of ours from the others.
+func (s *Sink) leftBehind(ctx context.Context, tenant orgsync.TenantID, keys []orgsync.Key) (held, others []orgsync.Key, err error) {
+	var ids []EntryID
+	for _, k := range keys {
+		ids = append(ids, entriesOf(k)...)
+	}
+	links, err := s.cfg.Links.Get(ctx, tenant, ids)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read what the directory holds of a tenant: %w", err)
+	}
+	for _, k := range keys {
+		if slices.ContainsFunc(entriesOf(k), func(id EntryID) bool { _, ok := links[id]; return ok }) {
+			held = append(held, k)
+		} else {
+			others = append(others, k)
+		}
+	}
+	return held, others, nil
 }
 
 // converge makes keys equal that may be looked at together. If something about one of them

@@ -3,6 +3,7 @@ package ldapsink_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -327,6 +328,54 @@ func TestUnannouncedAndForeignTenants(t *testing.T) {
 				t.Errorf("wrote %v, want nothing", writes)
 			}
 		})
+	}
+}
+
+// TestTenantLeavesTheDirectory: of a tenant whose code is no longer the directory's everybody
+// is disabled, as if it had ended, and nothing new comes; with the code they come back to the
+// same entries.
+func TestTenantLeavesTheDirectory(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, peers.SlapdOptions{})
+	f.sink = f.open(func(c *ldapsink.Config) {
+		c.Tenants = func(t orgsync.Tenant) bool { return t.Code == "ours" }
+	})
+	f.state.tenant.Code = "ours"
+	f.state.department("a", "甲", "")
+	f.state.user("zhang", "张三", "a")
+	f.all()
+	id := f.uuid("uid=zhang,ou=people," + root)
+
+	f.state.tenant.Code = "another"
+	f.state.department("b", "乙", "")
+	f.state.user("li", "李四", "a")
+	f.all()
+	if diff := cmp.Diff([]string{"uid=zhang,ou=disabled"}, f.names("ou=disabled")); diff != "" {
+		t.Errorf("disabled (-want +got):\n%s", diff)
+	}
+	if people, departments := f.names("ou=people"), f.names("ou=departments"); len(people) != 0 || !slices.Equal(departments, []string{"ou=a,ou=departments"}) {
+		t.Errorf("people %v, departments %v, want nobody, and what stood there", people, departments)
+	}
+	if members := f.members("cn=a,ou=groups"); slices.ContainsFunc(members, func(m string) bool { return strings.Contains(m, "zhang") }) {
+		t.Errorf("members of the group: %v", members)
+	}
+	if writes := f.all(); len(writes) != 0 {
+		t.Errorf("once more wrote %v, want nothing", writes)
+	}
+
+	f.state.tenant.Code = "ours"
+	f.all()
+	if diff := cmp.Diff([]string{"uid=li,ou=people", "uid=zhang,ou=people"}, f.names("ou=people")); diff != "" {
+		t.Errorf("people after the return (-want +got):\n%s", diff)
+	}
+	if got := f.uuid("uid=zhang,ou=people," + root); got != id {
+		t.Errorf("the entry is another one: %s, was %s", got, id)
+	}
+
+	f.state.tenant.Code, f.state.tenant.Active, f.state.tenant.Purged = "another", false, true
+	f.all()
+	if left := f.read(root, "1.1"); len(left) != 0 {
+		t.Errorf("after the purge of the tenant there are %v", left)
 	}
 }
 

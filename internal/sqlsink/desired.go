@@ -13,6 +13,7 @@ import (
 // for one key and thrown away.
 type desired struct {
 	tenant   orgsync.Tenant
+	left     moment // now, if the tenant is none of the sink's any more
 	warnings []string
 }
 
@@ -86,8 +87,13 @@ func (d *desired) userRows(u orgsync.User, expired bool, have []row) []row {
 		EntryDate:    d.entryDate(u.Attributes.Value(orgsync.AttrEntryDate)),
 		Generation:   u.Generation,
 	}
-	if u.Status == orgsync.StatusRemoved {
+	switch {
+	case u.Status == orgsync.StatusRemoved:
 		r.RemovedAt = momentOf(u.RemovedAt)
+	case isHeld && !held.Enabled && held.RemovedAt != "" && d.left != "":
+		r.RemovedAt = held.RemovedAt // when the tenant left
+	default:
+		r.RemovedAt = d.left
 	}
 	rows := []row{r}
 	for _, g := range u.Grants {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kitbridge/kitbridge/internal/peers"
 	"github.com/kitbridge/kitbridge/internal/sqlsink"
@@ -129,6 +130,50 @@ func testTenants(t *testing.T, p product) {
 	v.tenant.Announced = true
 	converge(t, s, v, v.keys()...)
 	p.want(t, "SELECT tenant_id FROM kit_tenant", tenantID)
+}
+
+// testTenantLeaves: a tenant whose code is no longer the sink's is treated as if it had ended:
+// disabled at once, purged in its time, and back as it was if its code is.
+func testTenantLeaves(t *testing.T, p product) {
+	c, v := newClock(), newState()
+	s := newSink(t, p, func(cfg *sqlsink.Config) {
+		cfg.Tenants, cfg.Now, cfg.PurgeAfter = []string{"huawei"}, c.now, 24*time.Hour
+	})
+	v.user("zhang")
+	v.department("A", "甲", "")
+	converge(t, s, v, v.keys()...)
+	p.want(t, "SELECT active FROM kit_tenant", "1")
+	v.tenant.Code = "another"
+	v.user("li")
+	v.department("B", "乙", "")
+	converge(t, s, v, v.keys()...)
+	p.want(t, "SELECT user_name, enabled FROM kit_user", "zhang|0")
+	p.want(t, "SELECT DISTINCT enabled FROM kit_grant", "0")
+	p.want(t, "SELECT org_code FROM kit_department", "A")
+	p.want(t, "SELECT active FROM kit_tenant", "0")
+	left := p.rows(t, "SELECT removed_at FROM kit_user")
+	c.advance(23 * time.Hour)
+	converge(t, s, v, v.keys()...)
+	p.want(t, "SELECT removed_at FROM kit_user", left...) // it counts from when the tenant left
+
+	v.tenant.Code = "huawei"
+	converge(t, s, v, v.keys()...)
+	p.want(t, "SELECT user_name, enabled FROM kit_user WHERE removed_at IS NULL ORDER BY user_name", "li|1", "zhang|1")
+	p.want(t, "SELECT active FROM kit_tenant", "1")
+
+	v.tenant.Code = "another"
+	converge(t, s, v, v.keys()...)
+	if gone, err := s.Purge(t.Context()); gone != 0 || err != nil {
+		t.Errorf("Purge when the tenant has just left = %d, %v, want 0", gone, err)
+	}
+	c.advance(24 * time.Hour)
+	if gone, err := s.Purge(t.Context()); gone != 5 || err != nil {
+		t.Errorf("Purge in its time = %d, %v, want 5: two users, two departments, the tenant", gone, err)
+	}
+	converge(t, s, v, v.keys()...)
+	for _, table := range []string{"kit_user", "kit_grant", "kit_department", "kit_tenant"} {
+		p.want(t, "SELECT count(*) FROM "+table, "0")
+	}
 }
 
 func testServerDown(t *testing.T, server *peers.DatabaseServer, p product) {

@@ -98,15 +98,23 @@ func (s *Sink) Close() error { return s.db.Close() }
 // need nothing cost no lock and no write. Each transaction holds at most 500 keys; a
 // row that the database refuses is an ErrRejected for its key alone. An error, always
 // an ErrUnavailable unless the view failed, says that the keys without a result are
-// still owed. Keys of a tenant that the sink may not hold are done without a look.
+// still owed. What the sink holds of a tenant that it may not hold (any more) is treated as
+// if that tenant had ended; of one of whom it holds nothing all keys are done.
 func (s *Sink) Converge(ctx context.Context, view orgsync.View, keys []orgsync.Key) ([]orgsync.Result, error) {
 	keys = unique(keys)
 	tenant, err := view.Tenant(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the tenant's state: %w", err)
 	}
-	if !s.holds(tenant) {
+	if !tenant.Announced {
 		return done(keys), nil
+	}
+	if !s.holds(tenant) {
+		if there, err := s.hasRows(ctx, tenant.ID); err != nil {
+			return nil, fmt.Errorf("sql sink %s: %w", s.cfg.Name, err)
+		} else if !there {
+			return done(keys), nil
+		}
 	}
 	sc, err := s.schema(ctx)
 	if err != nil {
@@ -129,6 +137,41 @@ func (s *Sink) holds(t orgsync.Tenant) bool {
 	return t.Announced && slices.ContainsFunc(s.cfg.Tenants, func(name string) bool {
 		return name == "*" || name == string(t.ID) || name == t.Code && t.Code != ""
 	})
+}
+
+// hasRows says whether there are rows of the tenant. For a tenant that the sink may not hold
+// no tables are made.
+func (s *Sink) hasRows(ctx context.Context, tenant orgsync.TenantID) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	s.mu.Lock()
+	known := s.checked != nil
+	s.mu.Unlock()
+	if !known {
+		sc, err := s.identify(ctx)
+		if err != nil {
+			return false, err
+		}
+		if _, empty, err := sc.inspect(ctx, s.db); err != nil || empty {
+			return false, err
+		}
+	}
+	sc, err := s.schema(ctx)
+	if err != nil {
+		return false, err
+	}
+	rows, err := list[oneText](ctx, s.db, sc.anyRow(), []any{string(tenant), string(tenant)})
+	if f, ok := errors.AsType[*fault](err); ok && f.stale {
+		s.forget()
+	}
+	return len(rows) > 0, err
+}
+
+// anyRow finds something of a tenant.
+func (s schema) anyRow() string {
+	id := s.quoted("tenant_id")
+	return s.bind(fmt.Sprintf("SELECT %[1]s FROM %[2]s WHERE %[1]s = ? UNION ALL SELECT %[1]s FROM %[3]s WHERE %[1]s = ? LIMIT 1",
+		id, s.name(tenantTable), s.name(userTable)))
 }
 
 // schema returns how to speak to the tables, which it looks at unless that was done.

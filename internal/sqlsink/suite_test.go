@@ -256,6 +256,7 @@ func suite(t *testing.T, open func(*testing.T) product) {
 		{"verify names what is missing", testVerify},
 		{"columns are added", testManage},
 		{"tenants of others", testTenants},
+		{"a tenant that leaves the sink", testTenantLeaves},
 		{"purge", testPurge},
 		{"reach", testReach},
 		{"feed is trimmed", testTrim},

@@ -91,14 +91,19 @@ func readState(ctx context.Context, view orgsync.View, keys []orgsync.Key) (s kn
 // compare says for each key what turns what the tables hold into what they should.
 func (s *Sink) compare(state known, have held, keys []orgsync.Key) []change {
 	now, purgeAfter := s.cfg.Now(), s.cfg.PurgeAfter
+	left := moment("")
+	if !s.holds(state.tenant) { // here it ended
+		state.tenant.Active, left = false, momentOf(now)
+	}
 	changes := make([]change, 0, len(keys))
 	for _, k := range keys {
-		d := desired{tenant: state.tenant}
+		d := desired{tenant: state.tenant, left: left}
 		c := change{key: k}
-		switch k.Kind {
-		case orgsync.TenantKey:
+		switch {
+		case left != "" && len(have[k]) == 0: // nor does anything of it come
+		case k.Kind == orgsync.TenantKey:
 			c.want = d.tenantRows(isPast(state.tenant.RemovedAt, purgeAfter, now), have[k])
-		case orgsync.DepartmentKey:
+		case k.Kind == orgsync.DepartmentKey:
 			c.want = d.departmentRows(state.departments[orgsync.OrgCode(k.ID)], have[k])
 		default:
 			u := state.users[orgsync.UserName(k.ID)]
