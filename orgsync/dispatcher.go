@@ -61,6 +61,7 @@ type Delivery struct {
 type Dispatcher struct {
 	DispatcherConfig
 	gates []*gate
+	store stalls
 	paces []*pace
 }
 
@@ -149,6 +150,9 @@ func (d *Dispatcher) serve(ctx context.Context, s Sink, g *gate, p *pace) {
 	for ctx.Err() == nil {
 		worked, err := d.step(ctx, s, g, p)
 		switch {
+		case isOurs(err) && ctx.Err() == nil:
+			d.store.stall(ctx, d.Logger, d.Now(), err)
+			sleep(ctx, storePause)
 		case err != nil && ctx.Err() == nil:
 			sleep(ctx, d.shut(ctx, s.Name(), g, err))
 		case !worked:
@@ -164,14 +168,16 @@ func (d *Dispatcher) step(ctx context.Context, s Sink, g *gate, p *pace) (bool, 
 	until := now.Add(d.Lease)
 	lane, err := d.Lanes.Claim(ctx, s.Name(), now, until, limit)
 	if errors.Is(err, ErrNotFound) {
+		d.store.goOn(ctx, d.Logger, now)
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("claim a lane: %w", err)
+		return false, &storeError{fmt.Errorf("claim a lane: %w", err)}
 	}
+	d.store.goOn(ctx, d.Logger, now)
 	results, failed := d.converge(ctx, s, lane, until)
 	down := errors.Is(failed, ErrUnavailable)
-	if !down && ctx.Err() == nil && g.open() {
+	if !down && !isOurs(failed) && ctx.Err() == nil && g.open() {
 		d.Logger.InfoContext(ctx, "sink answers again", "sink", s.Name())
 		d.notice(ctx, SinkHealth{Name: s.Name()})
 	}
@@ -180,7 +186,7 @@ func (d *Dispatcher) step(ctx context.Context, s Sink, g *gate, p *pace) (bool, 
 	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishWithin)
 	defer cancel()
 	if err := d.Lanes.Finish(finish, lane, outcomes); err != nil {
-		return true, fmt.Errorf("finish the lane: %w", err)
+		return true, &storeError{fmt.Errorf("finish the lane: %w", err)}
 	}
 	if len(outcomes) > 0 {
 		d.report(ctx, s, lane, outcomes, publicReason(results, failed), d.Now().Sub(now))
@@ -188,7 +194,7 @@ func (d *Dispatcher) step(ctx context.Context, s Sink, g *gate, p *pace) (bool, 
 	if len(outcomes) == len(lane.Keys) {
 		p.took(limit, len(lane.Keys), d.Now().Sub(now))
 	}
-	if down {
+	if down { // a storeError, if that is what failed
 		return true, failed
 	}
 	return true, nil
@@ -212,7 +218,7 @@ func (d *Dispatcher) converge(ctx context.Context, s Sink, lane Lane, until time
 	for _, k := range lane.Keys {
 		keys = append(keys, k.Key)
 	}
-	return convergeSafely(ctx, s, d.Lanes.View(lane.Tenant), keys)
+	return convergeSafely(ctx, s, ownView(d.Lanes.View(lane.Tenant)), keys)
 }
 
 // keep renews the lease until ctx ends, and returns nil then. A store that does not answer
