@@ -59,7 +59,7 @@ func (c *cas) checkIssuer(_ context.Context, a *attempt, iss string) error {
 	return checkIssuerHost(a, iss, c.settings.AllowInsecureAuthCentres)
 }
 
-func (c *cas) logoutURL(_ context.Context, t target, returnURL string) string {
+func (c *cas) logoutURL(_ context.Context, t target, returnURL, _ string) string {
 	return expandLogout(c.settings, t, returnURL)
 }
 

@@ -52,7 +52,7 @@ func checkIssuerHost(a *attempt, iss string, insecure bool) error {
 	return nil
 }
 
-func (k *kit) logoutURL(_ context.Context, t target, returnURL string) string {
+func (k *kit) logoutURL(_ context.Context, t target, returnURL, _ string) string {
 	return expandLogout(k.settings, t, returnURL)
 }
 

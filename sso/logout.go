@@ -2,8 +2,10 @@ package sso
 
 import (
 	"context"
+	"crypto/subtle"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/kitbridge/kitbridge/templates"
 )
@@ -53,8 +55,12 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request, e *r
 	landing := rp.address(ssoPrefix+"/signed-out", nil)
 	if wasLive {
 		e.about(live.Tenant, live.User)
-		if there := rp.profile.logoutURL(r.Context(), rp.leaving(r.Context(), live), landing); there != "" {
+		state := randomHex()
+		if there := rp.profile.logoutURL(r.Context(), rp.leaving(r.Context(), live), landing, state); there != "" {
 			landing = there
+		}
+		if strings.Contains(landing, state) {
+			rp.remember(w, "out", state, attemptAge)
 		}
 	}
 	redirect(w, http.StatusSeeOther, landing)
@@ -76,7 +82,21 @@ func (rp *RelyingParty) leaving(ctx context.Context, live LiveSession) target {
 }
 
 // serveSignedOut is where a logout ends. It starts no sign-in by itself: the auth centre may still be signed in, and would
-// answer at once.
-func (rp *RelyingParty) serveSignedOut(w http.ResponseWriter, r *http.Request, _ *record) error {
+// answer at once. Where a logout brings its state back (OpenID Connect RP-Initiated Logout 1.0, section 3), another one or none
+// did not come from there, and nothing is said about who is signed out of what.
+func (rp *RelyingParty) serveSignedOut(w http.ResponseWriter, r *http.Request, e *record) error {
+	name, want := rp.cookies.name("out"), ""
+	if rp.sealer.open(name, rp.cookies.value(r, name), &want) {
+		rp.cookies.clear(w, name)
+		q, err := query(r)
+		if err != nil {
+			return err
+		}
+		got, err := single(q, "state")
+		if err != nil || subtle.ConstantTimeCompare([]byte(got), []byte(want)) != 1 {
+			e.event = "logout_return"
+			return fmt.Errorf("return from logout: state: %w", ErrBadRequest)
+		}
+	}
 	return rp.pages.SignedOut(w, templates.Locale(r), templates.SignedOutPage{SignIn: rp.loginURL("", "/")})
 }

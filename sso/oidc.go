@@ -260,7 +260,7 @@ func (o *openID) checkIssuer(ctx context.Context, a *attempt, iss string) error 
 	return nil
 }
 
-func (o *openID) logoutURL(ctx context.Context, t target, returnURL string) string {
+func (o *openID) logoutURL(ctx context.Context, t target, returnURL, state string) string {
 	if o.settings.LogoutURL != "" {
 		return expand(o.settings.LogoutURL, t.domain, o.settings.App, returnURL)
 	}
@@ -272,5 +272,7 @@ func (o *openID) logoutURL(ctx context.Context, t target, returnURL string) stri
 		return ""
 	}
 	// OpenID Connect RP-Initiated Logout 1.0: client_id stands in for an id_token_hint, since no token is kept.
-	return withQuery(p.endSession, url.Values{"post_logout_redirect_uri": {returnURL}, "client_id": {t.credential.ClientID}})
+	return withQuery(p.endSession, url.Values{
+		"post_logout_redirect_uri": {returnURL}, "client_id": {t.credential.ClientID}, "state": {state},
+	})
 }

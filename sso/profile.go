@@ -18,8 +18,9 @@ type profile interface {
 	finish(ctx context.Context, t target, a *attempt, code string) (claims, error)
 	// checkIssuer judges the iss parameter of a response ("" = absent) before any call is made (RFC 9207).
 	checkIssuer(ctx context.Context, a *attempt, iss string) error
-	// logoutURL returns where a browser ends the auth centre's own session, or "" if nowhere.
-	logoutURL(ctx context.Context, t target, returnURL string) string
+	// logoutURL returns where a browser ends the auth centre's own session, or "" if nowhere. state is in it if the protocol
+	// brings one back to returnURL.
+	logoutURL(ctx context.Context, t target, returnURL, state string) string
 }
 
 // target is the auth centre of one sign-in with the client to use there.
