@@ -15,12 +15,13 @@ import (
 var errNotFound = errors.New("no such page")
 
 // record is what one request leaves in the log: at most one line, written when it ends. A handler that changes something, or
-// fails, gives it an event; nothing here names a person, a code or a token.
+// fails, gives it an event; nothing that is logged of it names a person, a code or a token.
 type record struct {
 	id     string
 	event  string
 	tenant TenantID
 	user   string // first half of a digest of the subject
+	who    UserName
 	result string
 	// check names what of the auth centre's word failed, if that is the reason.
 	check string
@@ -36,6 +37,7 @@ type record struct {
 func (e *record) about(tenant TenantID, user UserName) {
 	e.tenant = tenant
 	if user != "" {
+		e.who = user
 		sum := sha256.Sum256([]byte(Subject(tenant, user)))
 		e.user = hex.EncodeToString(sum[:8])
 	}
@@ -65,6 +67,9 @@ func (rp *RelyingParty) page(handle func(http.ResponseWriter, *http.Request, *re
 		}
 		if e.event == "" && (err == nil || errors.Is(err, errNotFound)) {
 			return
+		}
+		if event, ok := e.auditEvent(err); ok && rp.observe != nil {
+			rp.observe(event)
 		}
 		level := slog.LevelInfo
 		attrs := []slog.Attr{

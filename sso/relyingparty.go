@@ -15,7 +15,7 @@ import (
 // ssoPrefix is the path below which everything of ours is served.
 const ssoPrefix = "/sso"
 
-// Config is what a [RelyingParty] is made of. All fields but TrustedProxies are required.
+// Config is what a [RelyingParty] is made of. All fields but TrustedProxies and Observe are required.
 type Config struct {
 	// PublicURL is what browsers use, without path or query. Nothing about it is ever taken from headers.
 	PublicURL string
@@ -36,6 +36,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
+	// Observe, if not nil, is told of each decision about a sign-in once it is made, by the request's own goroutine.
+	Observe func(Event)
 }
 
 // RelyingParty signs people in at their tenant's auth centre and tells a product who they are. It is safe for concurrent
@@ -51,6 +53,7 @@ type RelyingParty struct {
 	pages       *templates.Pages
 	log         *slog.Logger
 	now         func() time.Time
+	observe     func(Event)
 
 	cookies  cookies
 	sealer   *sealer
@@ -90,7 +93,7 @@ func New(c Config) (*RelyingParty, error) {
 	rp := &RelyingParty{
 		settings: c.Settings, publicURL: public, trusted: c.TrustedProxies, rules: compiled,
 		tenants: c.Tenants, credentials: c.Credentials, accounts: c.Accounts,
-		pages: c.Pages, log: c.Logger, now: c.Now,
+		pages: c.Pages, log: c.Logger, now: c.Now, observe: c.Observe,
 		cookies: newCookies(public), sealer: sealer, signer: signer, origins: origins,
 		spent: &spentCodes{now: c.Now}, failures: &failureLimit{now: c.Now},
 	}

@@ -155,6 +155,9 @@ func (rp *RelyingParty) finish(w http.ResponseWriter, r *http.Request, e *record
 		if err := rp.keepWaiting(w, l.waiting); err != nil {
 			return err
 		}
+		if l.verdict != pending {
+			e.result = toConfirm
+		}
 		redirect(w, http.StatusSeeOther, l.location)
 		return nil
 	case landNowhere:

@@ -30,10 +30,12 @@ func (b *bridge) api() console.API {
 		},
 		EndSession: func(ctx context.Context, id string) (int, error) {
 			n, err := b.store.EndSessionNamed(ctx, id)
+			b.noteSessionsEnded(ctx, "", "", n, err)
 			return n, callersFault(err)
 		},
 		EndSessionsOf: func(ctx context.Context, tenant, user string) (int, error) {
 			n, err := b.store.EndSessionsBy(ctx, sso.TenantID(tenant), sso.UserName(user))
+			b.noteSessionsEnded(ctx, sso.TenantID(tenant), sso.UserName(user), n, err)
 			return n, callersFault(err)
 		},
 	}

@@ -106,7 +106,7 @@ func (b *bridge) assemble(ctx context.Context, ring *keyring.Ring, keys []*rsa.P
 	if err != nil {
 		return err
 	}
-	if b.relying, err = newRelyingParty(b.config, ring, b.store, b.log); err != nil {
+	if b.relying, err = newRelyingParty(b.config, ring, b.store, b.log, b.noteSignIn); err != nil {
 		return err
 	}
 	rest := http.Handler(http.HandlerFunc(welcome))
@@ -143,7 +143,7 @@ func (b *bridge) newMarketplace(keys []*rsa.PrivateKey) (http.Handler, error) {
 	})
 }
 
-func newRelyingParty(cfg Config, ring *keyring.Ring, s *store.Store, log *slog.Logger) (*sso.RelyingParty, error) {
+func newRelyingParty(cfg Config, ring *keyring.Ring, s *store.Store, log *slog.Logger, observe func(sso.Event)) (*sso.RelyingParty, error) {
 	keys, err := ring.Derive("sso cookies and assertions")
 	if err != nil {
 		return nil, err
@@ -155,7 +155,7 @@ func newRelyingParty(cfg Config, ring *keyring.Ring, s *store.Store, log *slog.L
 	return sso.New(sso.Config{
 		PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies, Settings: ssoSettings(cfg.SSO),
 		Keys: keys, Tenants: s, Credentials: s, Accounts: s, Sessions: s,
-		Pages: pages, Logger: log, Now: time.Now,
+		Pages: pages, Logger: log, Now: time.Now, Observe: observe,
 	})
 }
 

@@ -26,6 +26,7 @@ type metrics struct {
 	offset     *prometheus.HistogramVec
 	deliveries *prometheus.CounterVec
 	delivering *prometheus.HistogramVec
+	signIns    *prometheus.CounterVec
 }
 
 func newMetrics(build buildVersion) *metrics {
@@ -64,8 +65,12 @@ func newMetrics(build buildVersion) *metrics {
 			Help:    "Time that a sink took for the keys of one tenant that it was handed together.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}, []string{"sink"}),
+		signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "kitbridge_sign_ins_total",
+			Help: "Decisions about sign-ins by event and outcome, as in the audit log.",
+		}, []string{"event", "outcome"}),
 	}
-	m.registry.MustRegister(m.pushes, m.candidates, m.changes, m.elapsed, m.offset, m.deliveries, m.delivering,
+	m.registry.MustRegister(m.signIns, m.pushes, m.candidates, m.changes, m.elapsed, m.offset, m.deliveries, m.delivering,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(build))
 	return m
 }

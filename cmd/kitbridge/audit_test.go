@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kitbridge/kitbridge/sso"
+)
+
+// The audit log is written at every log level, and a decision is counted by event and outcome.
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	b := &bridge{log: newLogger(&out, Log{Level: "error", Format: "json"}), metrics: newMetrics(build())}
+	b.log.Info("not shown")
+	b.noteSignIn(sso.Event{
+		Name: sso.EventSignInRefused, Outcome: "token_rejected", Check: "id_token.iat", Tenant: "t/1", User: "zhang.san", RequestID: "r1", Solicited: true,
+	})
+	var line map[string]any
+	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+		t.Fatalf("audit log is not one line of JSON: %v\n%s", err, &out)
+	}
+	delete(line, slog.TimeKey)
+	want := map[string]any{
+		"level": "INFO", "msg": "audit", "event": "sign_in_refused", "outcome": "token_rejected", "check": "id_token.iat",
+		"tenant_id": "t/1", "subject": "t%2F1/zhang.san", "solicited": true, "request_id": "r1",
+	}
+	if diff := cmp.Diff(want, line); diff != "" {
+		t.Errorf("audit line (-want +got)\n%s", diff)
+	}
+	scrape := httptest.NewRecorder()
+	b.metrics.handler(b.log).ServeHTTP(scrape, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if want := `kitbridge_sign_ins_total{event="sign_in_refused",outcome="token_rejected"} 1`; !strings.Contains(scrape.Body.String(), want) {
+		t.Errorf("metrics lack %s", want)
+	}
+	out.Reset()
+	b.noteSessionsEnded(t.Context(), "t1", "zhang.san", 0, nil)
+	if out.Len() != 0 {
+		t.Errorf("ending nothing is recorded: %s", &out)
+	}
+	b.noteSessionsEnded(t.Context(), "t1", "zhang.san", 2, nil)
+	if !bytes.Contains(out.Bytes(), []byte(`"sessions":2,"tenant_id":"t1","subject":"t1/zhang.san"`)) {
+		t.Errorf("ended sessions are recorded as %s", &out)
+	}
+}
