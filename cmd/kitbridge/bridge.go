@@ -34,6 +34,7 @@ type bridge struct {
 	keepers    map[string]*keeper // by the sink's name
 	closeSinks func() error
 	purgers    []purger
+	drifters   []drifter
 	dispatcher *orgsync.Dispatcher
 	acceptor   *orgsync.Acceptor
 	relying    *sso.RelyingParty
@@ -88,6 +89,7 @@ func (b *bridge) assemble(ctx context.Context, ring *keyring.Ring, keys []*rsa.P
 		if p, ok := s.(purger); ok {
 			b.purgers = append(b.purgers, p)
 		}
+		b.drifters = append(b.drifters, driftersOf(b.config, s)...)
 	}
 	b.dispatcher, err = orgsync.NewDispatcher(orgsync.DispatcherConfig{
 		Lanes: b.store, Sinks: sinks, Holds: holdings(b.config.Sinks), Logger: b.log, Now: time.Now,

@@ -293,7 +293,6 @@ sinks:
 	want := []string{
 		"k.yaml:1:1: public_url: is http://: sessions and codes can be read on the way; use https:// in production",
 		"k.yaml:5:3: sso.embedded: is accepted, but this version does not act on it yet",
-		"k.yaml:17:5: sinks[0].on_drift: is accepted, but this version does not act on it yet",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

@@ -18,8 +18,6 @@ func unbuiltKeys() []unbuilt {
 		{key: "sso.hosts"},
 		{key: "sso.embedded"},
 		{key: "sso.tenants"},
-		{key: "sinks.reconcile_every"},
-		{key: "sinks.on_drift"},
 	}
 }
 

@@ -27,6 +27,11 @@ func (b *bridge) degraded(ctx context.Context) []console.Degraded {
 			out = append(out, console.Degraded{What: "sink " + h.Name, Since: h.Since, Why: h.Err.Error()})
 		}
 	}
+	if drifts, err := b.store.Drifts(ctx); err == nil {
+		for _, d := range drifts {
+			out = append(out, console.Degraded{What: "contents of sink " + d.Sink, Since: d.Compared, Why: driftText(d.Sink, d.Changes)})
+		}
+	}
 	if r, err := readRestoration(ctx, b.store); err == nil && r != nil {
 		out = append(out, console.Degraded{What: "database", Since: r.At, Why: gapText(*r)})
 	}

@@ -30,7 +30,7 @@ type stateCollector struct {
 
 	up, changes, accepted, sessions *prometheus.Desc
 	pending, dead, oldest, sinkUp   *prometheus.Desc
-	sinkClosed, restored            *prometheus.Desc
+	sinkClosed, restored, drift     *prometheus.Desc
 
 	mu     sync.Mutex
 	status store.Status // as of at
@@ -64,13 +64,14 @@ func newStateCollector(b *bridge) *stateCollector {
 		sinkUp:   desc("sink_up", "1 if the sink answered the last time it was asked.", "sink"),
 
 		sinkClosed: desc("sink_closed", "1 if the sink is not ours to write: another bridge keeps it, or the database was restored.", "sink"),
+		drift:      desc("sink_drift_changes", "Changes that would have made the sink equal when all of it was compared last.", "sink"),
 		restored:   desc("restored", "1 if the database was restored and pushes may be missing."),
 	}
 }
 
 // Describe implements [prometheus.Collector].
 func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.up, c.changes, c.accepted, c.sessions, c.pending, c.dead, c.oldest, c.sinkUp, c.sinkClosed, c.restored} {
+	for _, d := range []*prometheus.Desc{c.up, c.changes, c.accepted, c.sessions, c.pending, c.dead, c.oldest, c.sinkUp, c.sinkClosed, c.restored, c.drift} {
 		ch <- d
 	}
 }
@@ -96,6 +97,7 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	show(c.restored, prometheus.GaugeValue, number(status.Restored))
 	for _, s := range status.Sinks {
 		show(c.sinkClosed, prometheus.GaugeValue, number(s.Closed != ""), s.Name)
+		show(c.drift, prometheus.GaugeValue, float64(s.Drift), s.Name)
 		show(c.pending, prometheus.GaugeValue, float64(s.Pending), s.Name)
 		show(c.dead, prometheus.GaugeValue, float64(s.Dead), s.Name)
 		show(c.oldest, prometheus.GaugeValue, s.Oldest.Seconds(), s.Name)

@@ -204,6 +204,9 @@ func (r *reconciler) one(ctx context.Context, pr pair, saved *savedPlan) (c comp
 		return err
 	})
 	c.Name = pr.tenant.Name
+	if err == nil {
+		err = r.s.NoteCompared(ctx, pr.config.Name, pr.tenant.ID, time.Now(), 0)
+	}
 	if err == nil && c.needs() { // what failed before may be possible now
 		_, err = r.s.RetryDead(ctx, pr.config.Name, pr.tenant.ID)
 	}

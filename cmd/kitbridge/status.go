@@ -27,7 +27,7 @@ of GET /api/v1/status.
 
 Below the sinks stands which of them does not answer, as serve found it last, and
 which is closed: another bridge keeps it, or the database was restored (see
-take-over --help). After a restore what may be missing is told at the end.
+take-over --help), and which differs although nothing is owed (see plan --help). After a restore what may be missing is told at the end.
 accepted is always the sum of applied, stale, parked, held and refused. With --details
 every dead key and everything that is parked is listed, with the reason.
 
@@ -124,7 +124,7 @@ func readStatus(ctx context.Context, s *store.Store) (console.Status, error) {
 	for _, s := range counts.Sinks {
 		out.Sinks = append(out.Sinks, console.SinkStatus{
 			Name: s.Name, Pending: s.Pending, Dead: s.Dead, OldestPendingSeconds: s.Oldest.Seconds(),
-			Fault: cmp.Or(s.Closed, s.Fault), FaultSince: s.Since, Closed: s.Closed != "",
+			Fault: cmp.Or(s.Closed, s.Fault), FaultSince: s.Since, Closed: s.Closed != "", Drift: s.Drift,
 		})
 	}
 	for _, t := range counts.Tenants {
@@ -154,6 +154,11 @@ func printStatus(w io.Writer, s console.Status) {
 			fmt.Fprintf(w, "%s is closed to this bridge: %s\n", k.Name, visible(k.Fault))
 		case k.Fault != "":
 			fmt.Fprintf(w, "%s does not answer since %s: %s\n", k.Name, k.FaultSince.Format(time.RFC3339), visible(k.Fault))
+		}
+	}
+	for _, k := range s.Sinks {
+		if k.Drift > 0 {
+			fmt.Fprintln(w, driftText(k.Name, k.Drift))
 		}
 	}
 	fmt.Fprintln(w)

@@ -78,6 +78,8 @@ type SinkStatus struct {
 	FaultSince time.Time `json:"fault_since,omitzero"`
 	// Closed: the sink is not ours to write, the fault says why.
 	Closed bool `json:"closed,omitempty"`
+	// Drift is how many changes would have made it equal when all of it was compared last.
+	Drift int64 `json:"drift,omitempty"`
 }
 
 // TenantStatus is how much of a tenant there is. Users are the enabled ones.

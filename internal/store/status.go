@@ -33,6 +33,10 @@ type SinkStatus struct {
 	Since time.Time
 	// Closed says why the sink is not ours to write; empty if it is.
 	Closed string
+	// Drift is how many changes would have made it equal when it was compared last, tenant by
+	// tenant; Compared is when that was longest ago, zero if not all were.
+	Drift    int64
+	Compared time.Time
 }
 
 // TenantStatus is how much of a tenant there is. A tenant of which something is parked
@@ -50,12 +54,13 @@ const (
 	// Keys with rows of their own, and those of parts: one that several great pushes named
 	// stands in several parts.
 	selectSinkStatus = `SELECT s.name, COALESCE(SUM(d.pending), 0), COALESCE(SUM(d.dead), 0), COALESCE(MIN(d.since), 0),
-	s.fault, s.fault_since, s.closed
+	s.fault, s.fault_since, s.closed, (SELECT COALESCE(SUM(x.drift), 0) FROM lane x WHERE x.sink = s.id),
+	(SELECT COALESCE(MIN(x.compared), 0) FROM lane x WHERE x.sink = s.id)
 	FROM sink s LEFT JOIN lane l ON l.sink = s.id LEFT JOIN (
 	SELECT lane, COUNT(*) - COUNT(CASE next_try WHEN ? THEN 1 END) AS pending, COUNT(CASE next_try WHEN ? THEN 1 END) AS dead,
 	MIN(CASE WHEN next_try < ? THEN since END) AS since FROM dirty GROUP BY lane
 	UNION ALL SELECT lane, SUM(number), 0, MIN(since) FROM owed GROUP BY lane
-	) d ON d.lane = l.id GROUP BY s.name, s.fault, s.fault_since, s.closed ORDER BY s.name`
+	) d ON d.lane = l.id GROUP BY s.id, s.name, s.fault, s.fault_since, s.closed ORDER BY s.name`
 	selectTenantStatus = `SELECT c.tenant, COALESCE(t.name, ''),
 	(SELECT COUNT(*) FROM person u WHERE u.scope = c.id AND u.status = ?),
 	(SELECT COUNT(*) FROM department d WHERE d.scope = c.id AND d.live = 1), c.parked, c.held
@@ -73,9 +78,9 @@ func (s *Store) Status(ctx context.Context) (Status, error) {
 	now := s.now()
 	if status.Sinks, err = collect(ctx, s.readers, func(rows *sql.Rows) (SinkStatus, error) {
 		var k SinkStatus
-		var since, down int64
-		err := rows.Scan(&k.Name, &k.Pending, &k.Dead, &since, &k.Fault, &down, &k.Closed)
-		k.Since = timeOf(down)
+		var since, down, compared int64
+		err := rows.Scan(&k.Name, &k.Pending, &k.Dead, &since, &k.Fault, &down, &k.Closed, &k.Drift, &compared)
+		k.Since, k.Compared = timeOf(down), timeOf(compared)
 		if since > 0 {
 			k.Oldest = max(0, now.Sub(timeOf(since)))
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kitbridge/kitbridge/internal/peers"
 	"github.com/kitbridge/kitbridge/internal/store"
 	"github.com/kitbridge/kitbridge/orgsync"
 )
@@ -44,5 +45,58 @@ func TestClaimWhole(t *testing.T) {
 	}
 	if pending, err := s.Pending(t.Context(), "corp", "t"); err != nil || pending {
 		t.Errorf("Pending = %v, %v", pending, err)
+	}
+}
+
+// TestDrifts: the time of a tenant begins when it is first met; what was found is told by
+// sink until it is equal. On both kinds of databases.
+func TestDrifts(t *testing.T) {
+	t.Parallel()
+	configs := map[string]store.Config{"SQLite": config(t), "PostgreSQL": onServer(t, peers.PostgreSQL(t))}
+	for name, cfg := range configs {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg.Migrate = true
+			s := open(t, cfg)
+			put(t, s.Update(t.Context(), orgsync.Scope{Tenant: "t"}, func(tx orgsync.Tx) error {
+				return tx.PutTenant(orgsync.Tenant{ID: "t", Active: true, Announced: true})
+			}))
+			put(t, s.AddSink(t.Context(), "corp"))
+			due := func(before time.Time) int {
+				t.Helper()
+				list, err := s.DueToCompare(t.Context(), "corp", before)
+				put(t, err)
+				return len(list)
+			}
+			now := cfg.Now()
+			if n := due(now.Add(-time.Hour)); n != 0 {
+				t.Errorf("%d are due at first, want 0", n)
+			}
+			if n := due(now.Add(time.Hour)); n != 1 {
+				t.Errorf("%d are due an hour later, want 1", n)
+			}
+			put(t, s.NoteCompared(t.Context(), "corp", "t", now.Add(2*time.Hour), 7))
+			drifts, err := s.Drifts(t.Context())
+			put(t, err)
+			status, err := s.Status(t.Context())
+			put(t, err)
+			if len(drifts) != 1 || drifts[0].Changes != 7 || status.Sinks[0].Drift != 7 || status.Sinks[0].Pending != 1 {
+				t.Errorf("Drifts = %v, Status = %+v; want 7 changes", drifts, status.Sinks)
+			}
+			if n := due(now.Add(time.Hour)); n != 0 {
+				t.Errorf("%d are due after they were compared, want 0", n)
+			}
+			put(t, s.NoteCompared(t.Context(), "corp", "t", now.Add(3*time.Hour), 0))
+			if drifts, err = s.Drifts(t.Context()); err != nil || len(drifts) > 0 {
+				t.Errorf("Drifts = %v, %v; want none", drifts, err)
+			}
+			lane, _, err := s.ClaimWhole(t.Context(), "corp", "t", now, now.Add(time.Minute))
+			put(t, err)
+			if pending, err := s.Pending(t.Context(), "corp", "t"); err != nil || !pending {
+				t.Errorf("Pending = %v, %v; want true", pending, err)
+			}
+			put(t, s.Renew(t.Context(), lane, now.Add(time.Hour)))
+			put(t, s.Finish(t.Context(), lane, nil))
+		})
 	}
 }
