@@ -110,6 +110,7 @@ type hostile struct {
 	tokens    int
 	challenge string
 	verifier  string
+	basic     [2]string // of HTTP Basic at the token endpoint
 }
 
 // firstKey is the first key of every provider: making one takes longer than all else here.
@@ -150,6 +151,7 @@ func newHostile(t *testing.T) *hostile {
 		o.mu.Lock()
 		o.tokens++
 		o.verifier = r.FormValue("code_verifier")
+		o.basic[0], o.basic[1], _ = r.BasicAuth()
 		o.mu.Unlock()
 		reply(func() any { return map[string]any{"access_token": "at", "token_type": "Bearer", "id_token": o.sign()} })(w, r)
 	})
@@ -207,6 +209,12 @@ func (o *hostile) signIn(h *house, browser *http.Client, change func(o *hostile,
 	if err != nil {
 		o.t.Fatal(err)
 	}
+	return o.answer(h, browser, u, change)
+}
+
+// answer is the rest of signIn: the provider's answer to the authorization request u.
+func (o *hostile) answer(h *house, browser *http.Client, u *url.URL, change func(o *hostile, q url.Values)) reply {
+	o.t.Helper()
 	q := url.Values{"code": {"c0de"}, "state": {u.Query().Get("state")}}
 	now := h.clock.now()
 	o.mu.Lock()
@@ -224,8 +232,8 @@ func (o *hostile) signIn(h *house, browser *http.Client, change func(o *hostile,
 	return h.get(browser, "/sso/callback?"+q.Encode())
 }
 
-// TestIDToken goes through the modules of the OpenID RP conformance suite and further faults; what it accepts signs in as the
-// right account, and nothing else signs in at all.
+// TestIDToken goes through faults beyond the modules of the OpenID RP conformance suite (TestConformanceBasicRP); what it accepts
+// signs in as the right account, and nothing else signs in at all.
 func TestIDToken(t *testing.T) {
 	t.Parallel()
 	set := func(name string, value any) func(*hostile, url.Values) {
@@ -254,13 +262,9 @@ func TestIDToken(t *testing.T) {
 		change func(*hostile, url.Values)
 		good   bool
 	}{
-		{"oidcc-client-test", nil, true},
-		{"invalid-iss", set("iss", "https://evil.example"), false},
 		{"missing-iss", set("iss", nil), false},
-		{"missing-sub", set("sub", nil), false},
 		{"empty-sub", func(o *hostile, _ url.Values) { o.claims["sub"] = ""; o.userinfo["sub"] = "" }, false},
 		{"sub is a number", func(o *hostile, _ url.Values) { o.claims["sub"] = 1; o.userinfo["sub"] = 1 }, false},
-		{"invalid-aud", set("aud", "other"), false},
 		{"missing-aud", set("aud", nil), false},
 		{"aud is an array of one", set("aud", []string{"client-a"}), true},
 		{"aud is an array with a stranger", set("aud", []string{"client-a", "other"}), false},
@@ -269,27 +273,17 @@ func TestIDToken(t *testing.T) {
 			o.claims["azp"] = "client-a"
 		}, true},
 		{"azp of somebody else", set("azp", "other"), false},
-		{"missing-iat", set("iat", nil), false},
 		{"iat in the future", at("iat", 24*time.Hour), false},
 		{"iat two days ago", at("iat", -48*time.Hour), false},
 		{"iat is text", set("iat", "now"), false},
 		{"expired", at("exp", -2*time.Minute), false},
 		{"expired within the leeway", at("exp", -30*time.Second), true},
 		{"missing-exp", set("exp", nil), false},
-		{"nonce-invalid", set("nonce", "other"), false},
 		{"nonce missing", set("nonce", nil), false},
 		{"a logout token", set("events", map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}), false},
-		{"idtoken-sig-none", func(o *hostile, _ url.Values) { o.header["alg"] = "none" }, false},
-		{"invalid-sig-rs256", func(o *hostile, _ url.Values) { o.signWith = newKey(t) }, false},
 		{"invalid-sig-hs256", func(o *hostile, _ url.Values) { o.header["alg"] = "HS256"; o.hmacKey = []byte(secretA) }, false},
-		{"kid-absent-single-jwks", func(o *hostile, _ url.Values) { delete(o.header, "kid") }, true},
 		{"kid of nobody", func(o *hostile, _ url.Values) { o.header["kid"] = "../../x" }, false},
-		{"signing-key-rotation-just-before-signing", func(o *hostile, _ url.Values) {
-			o.keys["k2"] = newKey(t)
-			o.signWith, o.header["kid"] = o.keys["k2"], "k2"
-		}, true},
 		{"at_hash wrong", set("at_hash", "AAAAAAAAAAAAAAAAAAAAAA"), false},
-		{"userinfo-invalid-sub", info("sub", "other"), false},
 		{"userinfo without sub", info("sub", nil), false},
 		{"userinfo of another tenant", info("tenant", tenantB), false},
 		{"tenant of somebody else", set("tenant", tenantB), false},
