@@ -107,7 +107,7 @@ func (i insertion) arrayArgs(values []any) ([]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		key := fmt.Sprintf("%q", row[:i.key])
+		key := fmt.Sprintf("%#v", row[:i.key]) // %q would write a number as the letter it may not be
 		if !seen[key] {
 			seen[key] = true
 			kept = append(kept, row)
