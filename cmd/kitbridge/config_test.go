@@ -271,6 +271,10 @@ sso:
   profile: kit
   embedded: partitioned
   chooser: search
+  id_token: required
+  userinfo_headers: [X-OrgID-Authorization]
+  jwks_url: "{domain}/keys"
+  http: {follow_redirects: true, allow_private_addresses: true}
 proxy: {upstream: ""}
 sinks:
   - name: corp
@@ -293,6 +297,11 @@ sinks:
 	want := []string{
 		"k.yaml:1:1: public_url: is http://: sessions and codes can be read on the way; use https:// in production",
 		"k.yaml:5:3: sso.embedded: is accepted, but this version does not act on it yet",
+		"k.yaml:7:3: sso.id_token: changes nothing: with profile kit no ID token is asked for",
+		"k.yaml:8:3: sso.userinfo_headers: is accepted, but this version does not act on it yet",
+		"k.yaml:9:3: sso.jwks_url: is accepted, but this version does not act on it yet",
+		"k.yaml:10:34: sso.http.allow_private_addresses: is accepted, but this version does not act on it yet",
+		"k.yaml:10:10: sso.http.follow_redirects: is accepted, but this version does not act on it yet",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

@@ -15,6 +15,10 @@ type unbuilt struct{ key string }
 func unbuiltKeys() []unbuilt {
 	return []unbuilt{
 		{key: "marketplace.keys.base"},
+		{key: "sso.jwks_url"},
+		{key: "sso.userinfo_headers"},
+		{key: "sso.http.follow_redirects"},
+		{key: "sso.http.allow_private_addresses"},
 		{key: "sso.hosts"},
 		{key: "sso.embedded"},
 		{key: "sso.tenants"},
@@ -35,6 +39,13 @@ func (d *decoder) warnings(c *Config) []Warning {
 				warn(key, *at, "is accepted, but this version does not act on it yet")
 			}
 		}
+	}
+	if oidc := c.SSO.Profile == "oidc"; d.given("sso.id_token") && oidc != (c.SSO.IDToken == "required") {
+		text := "changes nothing: with profile " + c.SSO.Profile + " no ID token is asked for"
+		if oidc {
+			text = "changes nothing: with profile oidc an ID token is always required"
+		}
+		warn("sso.id_token", d.placeFor("sso.id_token"), text)
 	}
 	if u, err := url.Parse(c.PublicURL); err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
 		warn("public_url", *d.places["public_url"], "is http://: sessions and codes can be read on the way; use https:// in production")
