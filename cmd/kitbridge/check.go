@@ -23,7 +23,8 @@ wrong, and say of each fault what to do:
   addresses      public_url, the admin listener, and whether a serve answers there
   database       reached, schema, key ring, writable
   sinks          SQL: reached, TLS, version, tables, collations, strict mode, time zone,
-                 owner, rights. LDAP: reached, TLS, bind, base_dn
+                 owner, rights. LDAP: reached, TLS, bind, base_dn, what the server can
+                 do, and which departments and users it could not hold, and why
   auth centres   of each bound tenant: address, reached. Only by HEAD /, and never an
                  address that a sign-in would not call
   clock          against the auth centres' and the marketplace's newest messages
@@ -232,6 +233,9 @@ func (d *doctor) sinks(ctx context.Context, cfg Config, s *store.Store) {
 				d.say(area, what, fault)
 			}
 			cancel()
+		}
+		if directory, ok := sink.(*ldapsink.Sink); ok {
+			d.directory(ctx, c, directory, s)
 		}
 		_ = closeSink() // nothing is under way
 	}

@@ -27,7 +27,8 @@ of GET /api/v1/status.
 
 Below the sinks stands which of them does not answer, as serve found it last, and
 which is closed: another bridge keeps it, or the database was restored (see
-take-over --help), and which differs although nothing is owed (see plan --help). After a restore what may be missing is told at the end.
+take-over --help), and which differs although nothing is owed (see plan
+--help). After a restore what may be missing is told at the end.
 accepted is always the sum of applied, stale, parked, held and refused. With --details
 every dead key and everything that is parked is listed, with the reason.
 

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/go-ldap/ldap/v3"
+)
+
+// TestCheckDirectory: check says what the server can do and who does not fit, and writes
+// nothing.
+func TestCheckDirectory(t *testing.T) {
+	t.Parallel()
+	w, d := directoryWorld(t, "")
+	conn := dialAdmin(t, d)
+	tenant := "sink corp: tenant " + string(demoTenant)
+	_, got, _ := runHere(t, "check", "--config", w.config)
+	for _, want := range []string{"ok       sink corp: server: dialect openldap (openldap), an RDN has at most 245 bytes, disabled users stand below ou=disabled, no empty groups,", "ok       " + tenant + ": everything fits\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("check lacks %q:\n%s", want, got)
+		}
+	}
+	in := ldap.NewAddRequest("uid=zhaolei,ou=people,"+demoRoot, nil)
+	in.Attribute("objectClass", []string{"inetOrgPerson"})
+	in.Attribute("cn", []string{"old"})
+	in.Attribute("sn", []string{"old"})
+	if err := conn.Del(ldap.NewDelRequest(in.DN, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Add(in); err != nil {
+		t.Fatal(err)
+	}
+	before := contents(t, conn)[in.DN]
+	if _, got, _ = runHere(t, "check", "--config", w.config); !strings.Contains(got, "WARNING  "+tenant+": user zhaolei: ") {
+		t.Errorf("check does not say who does not fit:\n%s", got)
+	}
+	if after := contents(t, conn)[in.DN]; strings.Join(before, " ") != strings.Join(after, " ") {
+		t.Errorf("check wrote: %v, then %v", before, after)
+	}
+}
