@@ -34,7 +34,7 @@ func (b *bridge) api() console.API {
 			return n, callersFault(err)
 		},
 		EndSessionsOf: func(ctx context.Context, tenant, user string) (int, error) {
-			n, err := b.store.EndSessionsBy(ctx, sso.TenantID(tenant), sso.UserName(user))
+			n, err := endSessionsOf(ctx, b.store, sso.TenantID(tenant), sso.UserName(user))
 			b.noteSessionsEnded(ctx, sso.TenantID(tenant), sso.UserName(user), n, err)
 			return n, callersFault(err)
 		},

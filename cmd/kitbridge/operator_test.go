@@ -195,14 +195,18 @@ func TestSessions(t *testing.T) {
 	if err := w.send(ctx, b.Binding()...); err != nil {
 		t.Fatal(err)
 	}
-	for n, user := range []string{"zhangsan", "zhangsan", "lisi"} {
+	signIn := func(key byte, user string) {
+		t.Helper()
 		now := time.Now()
 		if err := w.bridge.store.CreateSession(ctx, sso.NewSession{
-			Key: sso.SessionKey{byte(n + 1)}, Tenant: sso.TenantID(b.TenantID), App: sso.AppID(b.AppID), User: sso.UserName(user),
+			Key: sso.SessionKey{key}, Tenant: sso.TenantID(b.TenantID), App: sso.AppID(b.AppID), User: sso.UserName(user),
 			Role: "user", Created: now, Expires: now.Add(time.Hour), Idle: time.Hour,
 		}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for n, user := range []string{"zhangsan", "zhangsan", "lisi", "zhangsan"} {
+		signIn(byte(n+1), user)
 	}
 	list := func() (users []string) {
 		t.Helper()
@@ -223,18 +227,31 @@ func TestSessions(t *testing.T) {
 		}
 		return users
 	}
-	if diff := cmp.Diff([]string{"lisi", "zhangsan", "zhangsan"}, list()); diff != "" {
+	if diff := cmp.Diff([]string{"lisi", "zhangsan", "zhangsan", "zhangsan"}, list()); diff != "" {
 		t.Errorf("sessions (-want +got):\n%s", diff)
+	}
+	id := strings.Repeat("0", 64)
+	w.command(t, exitConfig, "sessions", "end", "--user", "a@b", "--tenant", "chenguang")
+	w.command(t, exitFailed, "sessions", "end", "--tenant", "nobody")
+	if got := w.command(t, exitOK, "sessions", "end", "03"+id[2:], id, "--json"); got != "{\n  \"ended\": 1\n}\n" {
+		t.Errorf("sessions end = %q", got)
+	}
+	if got := w.command(t, exitOK, "sessions", "end", "04"+id[2:]); got != "ended 1\n" {
+		t.Errorf("sessions end = %q", got)
 	}
 	if got := w.command(t, exitOK, "sessions", "end", "--user", "zhangsan@chenguang"); got != "ended 2\n" {
 		t.Errorf("sessions end = %q", got)
 	}
-	id := strings.Repeat("0", 64)
-	if got := w.command(t, exitOK, "sessions", "end", "03"+id[2:], id, "--json"); got != "{\n  \"ended\": 1\n}\n" {
-		t.Errorf("sessions end = %q", got)
-	}
 	if got := list(); got != nil {
 		t.Errorf("after the end %v are signed in", got)
+	}
+	for n, want := range []string{"ended 1\n", "ended 0\n"} {
+		if n == 0 {
+			signIn(5, "lisi")
+		}
+		if got := w.command(t, exitOK, "sessions", "end", "--tenant", "chenguang"); got != want {
+			t.Errorf("sessions end --tenant = %q, want %q", got, want)
+		}
 	}
 	w.command(t, exitConfig, "sessions", "end")
 	w.command(t, exitConfig, "sessions", "end", id, "--user", "a@b")

@@ -90,21 +90,21 @@ func listSessions(ctx context.Context, p process, s *store.Store, tenant string,
 }
 
 func newSessionsEndCommand(p process) *cobra.Command {
-	var file, account string
+	var file, account, tenant string
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "end [ID…] [--user USER@TENANT]",
-		Short: "End sessions, by their IDs or all of a user",
-		Long: `End sessions: those with the given IDs (from sessions list), or with --user all of one
-person. The next request with such a session is turned away, on every replica within
+		Use:   "end [ID…] [--user USER@TENANT] [--tenant TENANT]",
+		Short: "End sessions, by their IDs or all of a user or tenant",
+		Long: `End sessions: those with the given IDs (from sessions list; each is one browser), with
+--user all of one person, or with --tenant all of one tenant. The next request with such a session is turned away, on every replica within
 a second. Ending one that is over already changes nothing and is no fault.`,
 		Example: "  kitbridge sessions end --user zhangsan@chenguang",
 		RunE: func(c *cobra.Command, ids []string) error {
-			if len(ids) == 0 == (account == "") {
-				return &usageError{errors.New("sessions end wants IDs or --user USER@TENANT; see kitbridge sessions end --help")}
+			if ways := []bool{len(ids) > 0, account != "", tenant != ""}; count(ways) != 1 {
+				return &usageError{errors.New("sessions end wants one of IDs, --user USER@TENANT and --tenant TENANT; see kitbridge sessions end --help")}
 			}
 			return withDatabase(c.Context(), p, file, toWrite, func(s *store.Store, _ Config) error {
-				ended, err := endSessions(c.Context(), s, ids, account)
+				ended, err := endSessions(c.Context(), s, ids, account, tenant)
 				switch {
 				case err != nil:
 					return fmt.Errorf("sessions end: %w", err)
@@ -119,10 +119,36 @@ a second. Ending one that is over already changes nothing and is no fault.`,
 	configFlag(c, &file)
 	jsonFlag(c, &asJSON)
 	c.Flags().StringVar(&account, "user", "", "USER@TENANT: all sessions of that person; the last @ separates")
+	c.Flags().StringVar(&tenant, "tenant", "", "all sessions of that tenant, by id or code")
 	return c
 }
 
-func endSessions(ctx context.Context, s *store.Store, ids []string, account string) (ended int, err error) {
+// count says how many are true.
+func count(all []bool) (n int) {
+	for _, b := range all {
+		if b {
+			n++
+		}
+	}
+	return n
+}
+
+// endSessionsOf ends all sessions of a user, or of the tenant if user is empty.
+func endSessionsOf(ctx context.Context, s *store.Store, tenant sso.TenantID, user sso.UserName) (int, error) {
+	if user == "" {
+		return s.EndSessionsAt(ctx, tenant)
+	}
+	return s.EndSessionsBy(ctx, tenant, user)
+}
+
+func endSessions(ctx context.Context, s *store.Store, ids []string, account, tenant string) (ended int, err error) {
+	if tenant != "" {
+		t, err := findTenant(ctx, s, tenant)
+		if err != nil {
+			return 0, err
+		}
+		return s.EndSessionsAt(ctx, sso.TenantID(t.ID))
+	}
 	if account != "" {
 		user, tenant, err := splitAccount(account)
 		if err != nil {

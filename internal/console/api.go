@@ -23,8 +23,8 @@ type API struct {
 	Decide func(ctx context.Context, id int64, approve bool) (Decision, error)
 	// RetryDead makes dead keys due again and says how many; an empty name means all.
 	RetryDead func(ctx context.Context, sink, tenant string) (int, error)
-	// EndSession ends the session with the id of a list, EndSessionsOf all of a user.
-	// Both say how many there were.
+	// EndSession ends the session with the id of a list, EndSessionsOf all of a user,
+	// or of the tenant if user is empty. Both say how many there were.
 	EndSession    func(ctx context.Context, id string) (int, error)
 	EndSessionsOf func(ctx context.Context, tenant, user string) (int, error)
 }
@@ -218,10 +218,11 @@ func (c *console) endSessionsOf(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"tenant", "user"} {
-		if given[name] == "" {
-			return nil, &ParameterError{name, "is missing"}
-		}
+	if given["tenant"] == "" {
+		return nil, &ParameterError{"tenant", "is missing"}
+	}
+	if user, named := given["user"]; named && user == "" { // a script's empty variable must not end everybody's
+		return nil, &ParameterError{"user", "is empty; leave it out to end all sessions of the tenant"}
 	}
 	n, err := c.API.EndSessionsOf(r.Context(), given["tenant"], given["user"])
 	return map[string]int{"ended": n}, err

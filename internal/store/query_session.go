@@ -114,6 +114,11 @@ func (s *Store) EndSessionsBy(ctx context.Context, tenant sso.TenantID, user sso
 	return s.delete(ctx, "end sessions", deleteUsers, string(tenant), string(user))
 }
 
+// EndSessionsAt ends all sessions of a tenant and says how many there were.
+func (s *Store) EndSessionsAt(ctx context.Context, tenant sso.TenantID) (int, error) {
+	return s.delete(ctx, "end sessions", deleteTenants, string(tenant))
+}
+
 func (s *Store) delete(ctx context.Context, what, query string, args ...any) (int, error) {
 	var n int64
 	err := s.writer.inTx(ctx, durable, func(ctx context.Context, c conn) (err error) {

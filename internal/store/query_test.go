@@ -425,6 +425,14 @@ func TestEndSessions(t *testing.T) {
 	if l, err = w.ListSessions(t.Context(), store.Page{Tenant: "t"}); err != nil || len(l.Items) != 1 || l.Items[0].User != "u2" {
 		t.Errorf("sessions left = %+v, %v, want that of u2", l, err)
 	}
+	for _, c := range []struct {
+		tenant sso.TenantID
+		want   int
+	}{{"another", 0}, {"t", 1}, {"t", 0}} {
+		if ended, err := w.EndSessionsAt(t.Context(), c.tenant); ended != c.want || err != nil {
+			t.Errorf("EndSessionsAt(%s) = %d, %v, want %d", c.tenant, ended, err, c.want)
+		}
+	}
 }
 
 // TestListsAreNeverNull: a script finds a list, also where there is nothing.

@@ -23,6 +23,7 @@ const (
 	touchSession  = "UPDATE session SET touched = ? WHERE id = ? AND touched <= ?"
 	deleteSession = "DELETE FROM session WHERE id = ?"
 	deleteUsers   = "DELETE FROM session WHERE scope IN (SELECT id FROM scope WHERE tenant = ?) AND user_name = ?"
+	deleteTenants = "DELETE FROM session WHERE scope IN (SELECT id FROM scope WHERE tenant = ?)"
 	deleteExpired = "DELETE FROM session WHERE expires <= ? OR touched + idle <= ?"
 	selectLive    = `SELECT 0, s.app, s.user_name, '', s.data, s.id, s.expires, s.touched FROM session s
 	WHERE s.id = ? AND s.expires > ? AND s.touched + s.idle > ?
