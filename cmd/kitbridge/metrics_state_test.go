@@ -59,7 +59,7 @@ func TestStateCollector(t *testing.T) {
 		"kitbridge_changes applied": 10, "kitbridge_changes stale": 4, "kitbridge_changes parked": 3,
 		"kitbridge_changes held": 2, "kitbridge_changes refused": 1,
 		"kitbridge_sink_up corp": 0, "kitbridge_sink_up product": 1,
-		"kitbridge_sink_pending_keys corp": 7, "kitbridge_sink_dead_keys corp": 2, "kitbridge_sink_oldest_pending_seconds corp": 90,
+		"kitbridge_sink_pending_keys corp": 7, "kitbridge_sink_dead_keys corp": 2, "kitbridge_sink_drift_changes corp": 0, "kitbridge_sink_oldest_pending_seconds corp": 90,
 		"kitbridge_sink_closed corp": 0, "kitbridge_restored": 0,
 	}
 	if diff := cmp.Diff(want, gathered(t, c)); diff != "" {
