@@ -96,8 +96,9 @@ func newSessionsEndCommand(p process) *cobra.Command {
 		Use:   "end [ID…] [--user USER@TENANT] [--tenant TENANT]",
 		Short: "End sessions, by their IDs or all of a user or tenant",
 		Long: `End sessions: those with the given IDs (from sessions list; each is one browser), with
---user all of one person, or with --tenant all of one tenant. The next request with such a session is turned away, on every replica within
-a second. Ending one that is over already changes nothing and is no fault.`,
+--user all of one person, or with --tenant all of one tenant. The next request with such
+a session is turned away, on every replica within a second. Ending one that is over
+already changes nothing and is no fault.`,
 		Example: "  kitbridge sessions end --user zhangsan@chenguang",
 		RunE: func(c *cobra.Command, ids []string) error {
 			if ways := []bool{len(ids) > 0, account != "", tenant != ""}; count(ways) != 1 {
