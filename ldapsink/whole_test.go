@@ -130,6 +130,9 @@ func TestReconcileSabotage(t *testing.T) {
 		{"group deleted", func() { f.deleteEntry("cn=b,ou=groups," + root) }, []string{"add group b", "modify group b"}},
 		{"member taken out", func() { f.modify("cn=b,ou=groups,"+root, "member", "uid=li,ou=people,"+root) }, []string{"modify group b"}},
 		{"member put in", func() { f.modify("cn=admin,ou=roles,"+root, "member", "uid=li,ou=people,"+root) }, []string{"modify role admin"}},
+		{"former name put back", func() {
+			f.modify("cn=b,ou=groups,"+root, "member", "uid=li,ou=people,"+root, "uid=zhang,ou=people,"+root, "uid=li,ou=a,ou=departments,"+root)
+		}, []string{"modify group b"}},
 		{"container deleted", func() { f.deleteEntry("ou=pending," + root) }, []string{"add container pending"}},
 	}
 	for _, tt := range tests {

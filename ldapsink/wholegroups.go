@@ -63,7 +63,13 @@ func (r *round) compareGroup(ctx context.Context, n int32, g *membership, missin
 		}
 		hash := v.hash(key)
 		user, ours := v.byDN[hash]
-		if !ok || !ours {
+		former := false
+		if ok && !ours {
+			if user, former, err = r.formerly(ctx, value); err != nil {
+				return err
+			}
+		}
+		if !ours && !former {
 			continue // a value of others
 		}
 		rec := &v.records[user]
@@ -77,7 +83,7 @@ func (r *round) compareGroup(ctx context.Context, n int32, g *membership, missin
 			}
 		case hash != rec.dn && !r.standsAt(id, key):
 			// A former name. The server follows the move, or we do.
-			if r.server.profile.MembersFollow {
+			if r.server.profile.MembersFollow && !former {
 				in[user], count = n+1, count+1
 				continue
 			}
@@ -103,6 +109,22 @@ func (r *round) compareGroup(ctx context.Context, n int32, g *membership, missin
 	}
 	g.emptied = !r.server.profile.EmptyGroups && !g.hasNobody && len(g.remove) == len(values)
 	return nil
+}
+
+// formerly finds the user of ours that a member named once: an entry by the user's name
+// below the tenant's that is not there any more. A server that follows moves by itself,
+// and late, may put back a name that nobody remembers.
+func (r *round) formerly(ctx context.Context, value string) (int32, bool, error) {
+	dn, err := r.parse(value)
+	if err != nil || !dn.IsBelow(r.org.tenant) || !strings.EqualFold(dn.attribute(), r.org.userRDN) {
+		return 0, false, nil //nolint:nilerr // what cannot be read as a name is a value of others
+	}
+	user, known := r.inventory.byName[orgsync.UserName(dn.Value())]
+	if !known {
+		return 0, false, nil
+	}
+	there, err := r.server.search(ctx, dn, BaseObject, "(objectClass=*)", "1.1")
+	return user, len(there) == 0, err
 }
 
 // valuesOf are the members of a group as they stand.
