@@ -87,8 +87,16 @@ func newServeCommand(p process) *cobra.Command {
 	return c
 }
 
+// gcPercent trades memory for the time that a push waits: most of what one allocates is
+// dead when it is answered, so collecting less often is the cheaper (runtime/debug). The
+// variable GOGC has the last word.
+const gcPercent = 300
+
 // serve opens the bridge, prepares it, listens and runs until ctx ends.
 func serve(ctx context.Context, cfg Config, log *slog.Logger, prepare func(*bridge)) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	b, err := openBridge(ctx, cfg, log, nil)
 	if err != nil {
 		return err

@@ -40,11 +40,13 @@ type writer struct {
 	// yields holds one token too. A soft transaction takes it first, so that of those that
 	// nobody waits for at most one stands before one that the marketplace waits for.
 	yields chan struct{}
-	over   chan struct{} // closed when the writer is
-	conn   *sql.Conn
-	stmts  map[string]*sql.Stmt
-	soft   bool // the connection is set not to wait for the disk
-	rests  int  // rounds of upkeep since the last transaction
+	// commits holds a token after a commit, until somebody has taken notice.
+	commits chan struct{}
+	over    chan struct{} // closed when the writer is
+	conn    *sql.Conn
+	stmts   map[string]*sql.Stmt
+	soft    bool // the connection is set not to wait for the disk
+	rests   int  // rounds of upkeep since the last transaction
 }
 
 func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
@@ -52,7 +54,7 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	w := &writer{db: db, token: make(chan struct{}, 1), yields: make(chan struct{}, 1), over: make(chan struct{}), conn: c, stmts: map[string]*sql.Stmt{}}
+	w := &writer{db: db, token: make(chan struct{}, 1), yields: make(chan struct{}, 1), commits: make(chan struct{}, 1), over: make(chan struct{}), conn: c, stmts: map[string]*sql.Stmt{}}
 	w.token <- struct{}{}
 	w.yields <- struct{}{}
 	return w, nil
@@ -121,6 +123,10 @@ func (w *writer) try(ctx context.Context, d durability, fn func(ctx context.Cont
 		return fmt.Errorf("commit: %w", err)
 	}
 	committed = true
+	select {
+	case w.commits <- struct{}{}:
+	default:
+	}
 	return nil
 }
 

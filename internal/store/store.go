@@ -57,9 +57,10 @@ type Store struct {
 	writer  transactor
 	readers querier
 	lines   lines
-	upkeep  *sql.DB                     // of SQLite only
-	rest    func(context.Context) error // of SQLite only
-	parts   []func() error              // what Close closes, in this order
+	upkeep  *sql.DB         // of SQLite only
+	commits <-chan struct{} // of SQLite only
+	rest    func(context.Context) error
+	parts   []func() error // what Close closes, in this order
 	keys    Keys
 	app     sso.AppID
 	now     func() time.Time
@@ -105,6 +106,7 @@ func newStore(cfg Config) (*Store, error) {
 	return &Store{
 		lines: lines{open: map[orgsync.Scope]*line{}},
 		keys:  cfg.Keys, app: cfg.App, now: cfg.Now, logger: cfg.Logger,
+		rest: func(context.Context) error { return nil },
 	}, nil
 }
 
@@ -135,7 +137,7 @@ func (s *Store) connectSQLite(ctx context.Context, a address) error {
 		return err
 	}
 	s.writer, s.parts, s.folder = watched{w, s}, append(s.parts, w.close), filepath.Dir(a.path)
-	s.rest = w.rest
+	s.commits, s.rest = w.commits, w.rest
 	if err := s.readSQLite(a); err != nil {
 		return err
 	}

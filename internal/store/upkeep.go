@@ -8,8 +8,12 @@ import (
 )
 
 const (
-	// checkpointEvery is how often what is in the log is moved into the file.
-	checkpointEvery = time.Second
+	// checkpointEvery is how often what is in the log is moved into the file, at most. It is
+	// done right after a commit, so that little is left to move while the next transaction
+	// waits for the same disk.
+	checkpointEvery = 250 * time.Millisecond
+	// roundEvery is how often it is looked whether anything else is to be done.
+	roundEvery = time.Second
 	// cleanEvery is how often sessions that ended by themselves are deleted.
 	cleanEvery = 5 * time.Minute
 	// restAfter is after how many rounds without a transaction SQLite's memory is given
@@ -21,18 +25,29 @@ const (
 // until ctx ends; then it returns nil. Without it everything works, but now and then a
 // commit pays for the upkeep. What goes wrong is logged and tried again.
 func (s *Store) Run(ctx context.Context) error {
-	checkpoint := time.NewTicker(checkpointEvery)
-	defer checkpoint.Stop()
+	round := time.NewTicker(roundEvery)
+	defer round.Stop()
 	clean := time.NewTicker(cleanEvery)
 	defer clean.Stop()
+	var moved time.Time
+	checkpoint := func(after time.Duration) error {
+		if since := s.now().Sub(moved); since >= 0 && since < after {
+			return nil
+		}
+		defer func() { moved = s.now() }()
+		return s.checkpoint(ctx)
+	}
 	for {
 		var err error
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-checkpoint.C:
+		case <-s.commits:
+			err = checkpoint(checkpointEvery)
+		case <-round.C:
 			s.endStandstill(ctx)
-			err = errors.Join(s.checkpoint(ctx), s.unrollCrowded(ctx))
+			// What other processes wrote, and the last of what we did.
+			err = errors.Join(checkpoint(roundEvery), s.rest(ctx), s.unrollCrowded(ctx))
 		case <-clean.C:
 			err = s.DeleteExpired(ctx)
 		}
@@ -50,9 +65,6 @@ func (s *Store) Run(ctx context.Context) error {
 func (s *Store) checkpoint(ctx context.Context) error {
 	if s.upkeep == nil {
 		return nil // PostgreSQL does that by itself
-	}
-	if err := s.rest(ctx); err != nil {
-		return err
 	}
 	var busy, frames, moved int
 	err := s.upkeep.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &frames, &moved)

@@ -27,20 +27,27 @@ func TestRun(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- s.Run(ctx) }()
-		inFile := func() bool {
+		inFile := func(name string) bool {
 			content, err := os.ReadFile(path(cfg))
 			if err != nil {
 				t.Fatal(err)
 			}
-			return bytes.Contains(content, []byte("a name to be found"))
+			return bytes.Contains(content, []byte(name))
 		}
-		if inFile() {
+		const first, second = "a name to be found", "the next name"
+		if inFile(first) {
 			t.Error("the name is in the file already: the test shows nothing")
 		}
 		time.Sleep(2 * time.Second) // of the bubble: nobody waits
 		synctest.Wait()
-		if !inFile() {
+		if !inFile(first) {
 			t.Error("what was written is still in the log only")
+		}
+		time.Sleep(500 * time.Millisecond) // between two rounds
+		w.PutTenant(t, sso.Tenant{ID: "t", Name: second, Live: true})
+		synctest.Wait()
+		if !inFile(second) {
+			t.Error("the log was not moved after a commit")
 		}
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
