@@ -25,8 +25,18 @@ func (rp *RelyingParty) decide(r *http.Request) (*decision, error) {
 }
 
 // judge answers whether a request may pass, and as whom: the one decision of all faces. A public request without a session
-// passes as nobody. Any fault is ErrNoSession, ErrForbidden or ErrUnavailable, and never a decision.
+// passes as nobody. Any fault is ErrNoSession, ErrForbidden or ErrUnavailable, and never a decision. Where the auth centre is to be
+// asked about the person again, one request waits for that.
 func (rp *RelyingParty) judge(r *http.Request, a asked) (*decision, error) {
+	d, err := rp.judgeNow(r, a)
+	if err == nil && rp.renewed(r.Context(), d) {
+		return rp.judgeNow(r, a)
+	}
+	return d, err
+}
+
+// judgeNow is judge by what is known.
+func (rp *RelyingParty) judgeNow(r *http.Request, a asked) (*decision, error) {
 	if len(rp.rules) == 0 {
 		return rp.decide(r)
 	}
@@ -54,10 +64,10 @@ func nobody() *decision { return &decision{headers: identityHeaders(Identity{}, 
 
 // authz is the decision endpoint of a face: 200 with the identity headers, or a denial. pages says whether the face passes
 // answers on to browsers, so that page loads may be redirected; nginx's auth_request does not.
-func (rp *RelyingParty) authz(face func(*http.Request) asked, pages bool) http.Handler {
+func (rp *RelyingParty) authz(face Face, read func(*http.Request) asked, pages bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a := face(r)
-		d, err := rp.judge(r, a)
+		a := read(r)
+		d, err := rp.judgeFor(face, r, a)
 		switch {
 		case err == nil:
 			allow(w, d)
@@ -120,6 +130,9 @@ func (rp *RelyingParty) denyJSON(w http.ResponseWriter, err error, target string
 // serveMe tells a page's scripts who is signed in.
 func (rp *RelyingParty) serveMe(w http.ResponseWriter, r *http.Request) {
 	d, err := rp.decide(r)
+	if err == nil && rp.renewed(r.Context(), d) {
+		d, err = rp.decide(r)
+	}
 	if err != nil {
 		rp.denyJSON(w, err, "/")
 		return

@@ -257,13 +257,13 @@ func (rp *RelyingParty) redeemAttempt(r *http.Request, a *attempt, code string, 
 	if err != nil {
 		return about, err
 	}
-	v, err := identify(c, to.tenant.ID)
+	v, err := c.identify(to.tenant.ID)
 	if err != nil {
 		return about, err
 	}
 	if to.issuer != "" && rp.settings.Profile == ProfileOIDC {
-		sub, _ := c.text("sub")
-		sid, _ := c.text("sid")
+		sub, _ := c.claims.text("sub")
+		sid, _ := c.claims.text("sid")
 		v.Subject, v.ProviderSession = handleOf("sub", to.issuer, sub), handleOf("sid", to.issuer, sid)
 	}
 	return rp.land(ctx, r, to, v, a.Return, a.Foreign, ask)
@@ -322,7 +322,7 @@ func (rp *RelyingParty) redeemUnsolicited(r *http.Request, t Tenant, code string
 	if err != nil {
 		return about, err
 	}
-	v, err := identify(c, to.tenant.ID)
+	v, err := c.identify(to.tenant.ID)
 	if err != nil {
 		return about, err
 	}

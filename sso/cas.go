@@ -26,33 +26,33 @@ func (c *cas) start(_ context.Context, t target, a *attempt) (string, error) {
 }
 
 // finish validates a ticket. A failed call is not repeated: the ticket may be used up.
-func (c *cas) finish(ctx context.Context, t target, a *attempt, ticket string) (claims, error) {
+func (c *cas) finish(ctx context.Context, t target, a *attempt, ticket string) (proof, error) {
 	if a == nil || !strings.HasPrefix(ticket, "ST-") { // CAS Protocol 3.0, section 3.1.1
-		return nil, fmt.Errorf("ticket: %w", ErrBadRequest)
+		return proof{}, fmt.Errorf("ticket: %w", ErrBadRequest)
 	}
 	address := withQuery(expand(c.settings.UserinfoURL, t.domain, c.settings.App, ""), url.Values{
 		"service": {a.RedirectURI}, "ticket": {ticket}, "format": {"XML"}, // the guide and the servers differ in their default
 	})
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
-		return nil, fmt.Errorf("validate ticket: %w", ErrInsecureDomain)
+		return proof{}, fmt.Errorf("validate ticket: %w", ErrInsecureDomain)
 	}
 	r.Header.Set("Accept", "application/xml, application/json")
 	got, err := fetch(ctx, c.client, r)
 	if err := checkAnswer("cas", got, err); err != nil {
-		return nil, err
+		return proof{}, err
 	}
 	if got.status != http.StatusOK {
-		return nil, failed("cas.status", fmt.Errorf("status %d: %w", got.status, ErrProviderAnswer))
+		return proof{}, failed("cas.status", fmt.Errorf("status %d: %w", got.status, ErrProviderAnswer))
 	}
 	said, err := readValidation(got.body)
 	if errors.Is(err, ErrProviderAnswer) {
-		return nil, failed("cas.form", err)
+		return proof{}, failed("cas.form", err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("validate ticket: %w", err)
+		return proof{}, fmt.Errorf("validate ticket: %w", err)
 	}
-	return said, nil
+	return proof{claims: said}, nil
 }
 
 func (c *cas) checkIssuer(_ context.Context, a *attempt, iss string) error {

@@ -54,6 +54,12 @@ func checkAnswer(place string, got answer, err error) error {
 	return nil
 }
 
+// errTokenRefused is the answer of an auth centre that the access token is no good, any more or at all.
+var errTokenRefused = fmt.Errorf("access token refused: %w", ErrProviderAnswer)
+
+// errKeysLate is the signature of a token that could not be looked at, since the keys were fetched a moment ago.
+var errKeysLate = fmt.Errorf("keys not fetched again so soon: %w", ErrToken)
+
 // tokenFault says which check of go-oidc a JWT failed. The library's texts quote the token, so they stay out of ours.
 func tokenFault(place string, err error) error {
 	if _, expired := errors.AsType[*oidc.TokenExpiredError](err); expired {
@@ -68,7 +74,7 @@ func tokenFault(place string, err error) error {
 		{"fetching keys oidc: get keys failed: ", "keys.status", ErrProviderAnswer},
 		{"fetching keys unable to read response body: " + ErrAnswerTooLong.Error(), "keys.size", ErrAnswerTooLong},
 		{"fetching keys oidc: failed to decode keys", "keys.form", ErrProviderAnswer},
-		{errKeysPaused.Error(), place + ".signature", ErrToken},
+		{errKeysPaused.Error(), place + ".signature", errKeysLate},
 		{"fetching keys ", "keys.unreachable", ErrProviderUnreachable},
 		{"failed to verify signature", place + ".signature", ErrToken},
 		{"unexpected signature algorithm", place + ".alg", ErrToken},

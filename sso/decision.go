@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,8 +26,11 @@ const (
 
 // decision is the answer about one session.
 type decision struct {
+	key     SessionKey
 	started time.Time
 	done    chan struct{}
+	// renewing is set by the one request that asks the auth centre, should that be due.
+	renewing atomic.Bool
 
 	// The rest is written before done is closed, by the request that asks. Until its last statement, and so in a panic too,
 	// err is ErrUnavailable.
@@ -92,7 +96,7 @@ func (d *decider) join(key SessionKey, now time.Time) (got, last *decision, mine
 	if !found && len(d.known) >= maxDecisions {
 		d.evict(now)
 	}
-	fresh := &decision{started: now, done: make(chan struct{}), err: ErrUnavailable}
+	fresh := &decision{key: key, started: now, done: make(chan struct{}), err: ErrUnavailable}
 	d.known[key] = fresh
 	return fresh, last, true
 }

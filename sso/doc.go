@@ -32,11 +32,16 @@
 // unchanged. The [Sessions] port asks all of this in one query, and a decision may be reused for half a second counted from
 // before that query began. A store that does not answer is a 503, never a sign-in.
 //
+// With [Settings].Refresh the tokens of a sign-in are kept by the store, sealed, and the auth centre is asked about the person
+// again, by one request of all that use the session, in any number of processes: whoever moves the session's Due on has the
+// turn ([Sessions].TakeTurn). The others are answered by what is known. A no ends the session, what is said of the person takes
+// the place of what was said before, and no answer changes nothing.
+//
 // # What it does not do
 //
 // It never writes organisation data: what an auth centre says about a user fills blanks of that session only. It knows no
 // database and no marketplace message; both come through the ports in ports.go. It starts no goroutine of
-// its own but timers while requests that were let through run, and keeps no access token after userinfo was read.
+// its own but timers while requests that were let through run, and keeps no token after userinfo was read unless it is told to.
 //
 // Go packages of this module are not promised to stay as they are before version 1.
 package sso

@@ -15,6 +15,12 @@ const (
 	EventSignInRefused EventName = "sign_in_refused"
 	// EventSignOut: a session was ended by its own browser, or sessions by the auth centre (outcome backchannel).
 	EventSignOut EventName = "sign_out"
+	// EventSessionEnded: the auth centre, asked again, did not stand by the person: it refused (outcome refused), or spoke of
+	// another one (two_people, tenant_mismatch), or its proof was not valid (token_rejected).
+	EventSessionEnded EventName = "session_ended"
+	// EventSessionRefreshed: the auth centre was asked again. Outcome: unchanged, changed (what it says of the person), unanswered,
+	// or forgotten (nothing is left to ask with). Of these only changed changes something.
+	EventSessionRefreshed EventName = "session_refreshed"
 	// EventSignOutRefused: a wish to end sessions was refused.
 	EventSignOutRefused EventName = "sign_out_refused"
 )

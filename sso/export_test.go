@@ -105,3 +105,18 @@ func OwnHost(rp *RelyingParty, host string) bool { return validHost(host) && rp.
 
 // ReadValidation is readValidation.
 func ReadValidation(body []byte) (Claims, error) { return readValidation(body) }
+
+// DeviceOf is deviceOf.
+func DeviceOf(userAgent string, from netip.Addr) string { return deviceOf(userAgent, from) }
+
+// DueAt is dueAt.
+func DueAt(s Settings, t Tokens, now time.Time) time.Time { return s.dueAt(t, now) }
+
+// LifeOf is lifeOf.
+func LifeOf(answer Claims) time.Duration { return lifeOf(answer) }
+
+// Hear is LiveSession.hear.
+func Hear(s LiveSession, c Claims, whole bool) (*Said, error) { return s.hear(c, whole) }
+
+// TokenLeeway is how long before its end an access token is not used any more.
+const TokenLeeway = tokenLeeway

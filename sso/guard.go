@@ -59,39 +59,50 @@ func (g *guard) check() {
 	if over {
 		return
 	}
+	stop := func() bool { return true }
 	if g.upgraded { // a store that hangs is a store that does not answer
 		left := good.Add(blindAge).Sub(g.rp.now())
 		if left <= 0 { // not the store was late but we, on a machine that stood still
 			left = blindRetry
 		}
-		blind := time.AfterFunc(left, g.blind)
-		defer blind.Stop()
+		stop = time.AfterFunc(left, g.blind).Stop
 	}
-	d, err := g.rp.judge(g.request.WithContext(context.WithoutCancel(g.request.Context())), g.asked)
+	d, err := g.rp.judgeNow(g.request.WithContext(context.WithoutCancel(g.request.Context())), g.asked)
+	goesOn := g.decided(d, err)
+	stop()
+	if goesOn {
+		// A connection may be all that is left of a session, and nothing waits here: the next check runs beside.
+		g.rp.renewed(g.request.Context(), d)
+	}
+}
+
+// decided acts on what check learnt, and reports whether what is watched goes on by a decision.
+func (g *guard) decided(d *decision, err error) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.over {
-		return
+		return false
 	}
 	wait := decisionAge
 	switch {
 	case err == nil && d.identity == (Identity{}): // the path is public: the session is over, and was what let this in
 		g.end(ErrNoSession)
-		return
+		return false
 	case err == nil:
 		g.good = d.started
 		wait = g.untilStale()
 	case errors.Is(err, ErrNoSession), errors.Is(err, ErrForbidden):
 		g.end(err)
-		return
+		return false
 	case g.upgraded:
 		wait = max(0, min(blindRetry, g.good.Add(blindAge).Sub(g.rp.now())))
 		if wait == 0 {
 			g.end(err)
-			return
+			return false
 		}
 	}
 	g.timer.Reset(wait)
+	return err == nil
 }
 
 // blind ends what is watched because nothing was known for too long.

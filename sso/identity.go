@@ -12,6 +12,8 @@ type verified struct {
 	// Subject and ProviderSession are [NewSession]'s.
 	Subject         Handle `json:"s,omitempty"`
 	ProviderSession Handle `json:"i,omitempty"`
+	// Tokens never wait in a browser: who has to wait is sent to the auth centre once more.
+	Tokens Tokens `json:"-"`
 }
 
 // identify reads who a person is from the claims of an auth centre. The tenant is that of the credential which redeemed

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // kit is the marketplace's profile: authorization code with state, the client secret in the token call's body, and
@@ -12,6 +13,7 @@ import (
 type kit struct {
 	settings *Settings
 	client   *http.Client
+	now      func() time.Time
 }
 
 func (k *kit) start(_ context.Context, t target, a *attempt) (string, error) {
@@ -24,13 +26,50 @@ func (k *kit) start(_ context.Context, t target, a *attempt) (string, error) {
 	}), nil
 }
 
-func (k *kit) finish(ctx context.Context, t target, a *attempt, code string) (claims, error) {
-	token, err := redeem(ctx, k.client, expand(k.settings.TokenURL, t.domain, k.settings.App, ""), k.settings, t.credential, a, code)
+func (k *kit) finish(ctx context.Context, t target, a *attempt, code string) (proof, error) {
+	answer, err := redeem(ctx, k.client, k.tokenURL(t), k.settings, t.credential, a, code)
 	if err != nil {
-		return nil, err
+		return proof{}, err
 	}
-	access, _ := token.text("access_token")
+	access, _ := answer.text("access_token")
+	said, err := k.userinfo(ctx, t, access)
+	if err != nil {
+		return proof{}, err
+	}
+	kept := tokensOf(answer, t, k.now())
+	kept.Subject = idOf(said)
+	return proof{said, kept}, nil
+}
+
+func (k *kit) tokenURL(t target) string {
+	return expand(k.settings.TokenURL, t.domain, k.settings.App, "")
+}
+
+func (k *kit) userinfo(ctx context.Context, t target, access string) (claims, error) {
 	return userinfo(ctx, k.client, expand(k.settings.UserinfoURL, t.domain, k.settings.App, ""), access)
+}
+
+// idOf is the auth centre's own id of a user, which no push knows; empty if it does not say.
+func idOf(c claims) string {
+	id, _ := c.first("sub", "id", "userId", "user_id")
+	return id
+}
+
+func (k *kit) refresh(ctx context.Context, t target, token Secret) (claims, error) {
+	return refresh(ctx, k.client, k.tokenURL(t), k.settings, t.credential, token)
+}
+
+// whois asks userinfo, which is the whole proof here. A user whose id is another one was deleted and made anew, perhaps for
+// another person.
+func (k *kit) whois(ctx context.Context, t target, kept Tokens, _ claims) (said claims, whole bool, err error) {
+	said, err = k.userinfo(ctx, t, kept.Access.Reveal())
+	if err != nil {
+		return nil, false, err
+	}
+	if id := idOf(said); id != "" && kept.Subject != "" && id != kept.Subject {
+		return nil, false, failed("userinfo.id", ErrTwoPeople)
+	}
+	return said, true, nil
 }
 
 func (k *kit) checkIssuer(_ context.Context, a *attempt, iss string) error {

@@ -30,6 +30,8 @@ type memory struct {
 	decides int
 	touches int
 	ends    int
+	// renewals counts what RenewSession stored.
+	renewals int
 	// before, if set, runs at the beginning of each Decide, outside the lock; creating so in CreateSession, touching so in
 	// TouchSession.
 	before   func()
@@ -245,7 +247,7 @@ func (m *memory) Decide(_ context.Context, key sso.SessionKey, now time.Time) (s
 	return sso.LiveSession{
 		Tenant: s.Tenant, App: s.App, User: s.User, TenantCode: t.Code, TenantName: t.Name, Test: t.Test,
 		Role: s.Role, Filled: s.Filled, Domain: s.Domain, Provisional: s.Provisional, Account: a,
-		Created: s.Created, Expires: s.Expires, Touched: s.touched,
+		Created: s.Created, Expires: s.Expires, Touched: s.touched, Due: s.Due,
 	}, nil
 }
 
@@ -309,6 +311,41 @@ func (m *memory) LogOut(_ context.Context, l sso.Logout) (int, error) {
 		}
 	}
 	return ended, nil
+}
+
+func (m *memory) TakeTurn(_ context.Context, key sso.SessionKey, due, until time.Time) (sso.Tokens, bool, error) {
+	unlock, err := m.lock()
+	defer unlock()
+	s := m.sessions[key]
+	if err != nil || s == nil || !s.Due.Equal(due) {
+		return sso.Tokens{}, false, err
+	}
+	s.Due = until
+	return s.Tokens, true, nil
+}
+
+func (m *memory) RenewSession(_ context.Context, key sso.SessionKey, turn time.Time, r sso.Renewal) (bool, error) {
+	unlock, err := m.lock()
+	defer unlock()
+	s := m.sessions[key]
+	if err != nil || s == nil || !s.Due.Equal(turn) {
+		return false, err
+	}
+	m.renewals++
+	if r.Over {
+		delete(m.sessions, key)
+		return true, nil
+	}
+	if r.Said != nil {
+		s.Role, s.Filled = r.Said.Role, r.Said.Filled
+	}
+	if r.Tokens != (sso.Tokens{}) {
+		s.Tokens = r.Tokens
+	}
+	if s.Due = r.Due; r.Due.IsZero() {
+		s.Tokens = sso.Tokens{}
+	}
+	return true, nil
 }
 
 func TestMemoryKeepsThePromisesOfSessions(t *testing.T) {

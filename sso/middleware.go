@@ -26,9 +26,14 @@ func FromContext(ctx context.Context) (Identity, bool) {
 // is cancelled, and a connection that next took over from a request with an Upgrade header is closed, also after next
 // returned.
 func (rp *RelyingParty) Require(next http.Handler) http.Handler {
+	return rp.require(FaceMiddleware, next)
+}
+
+// require is Require for a face.
+func (rp *RelyingParty) require(face Face, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := rp.askedDirectly(r)
-		d, err := rp.judge(r, a)
+		d, err := rp.judgeFor(face, r, a)
 		if errors.Is(err, ErrNoSession) && rp.keepForm(w, r) {
 			return
 		}

@@ -60,37 +60,86 @@ func (o *openID) start(ctx context.Context, t target, a *attempt) (string, error
 	return withQuery(p.Endpoint().AuthURL, q), nil
 }
 
-func (o *openID) finish(ctx context.Context, t target, a *attempt, code string) (claims, error) {
+func (o *openID) finish(ctx context.Context, t target, a *attempt, code string) (proof, error) {
 	if a == nil { // without a nonce of ours an ID token proves nothing about this browser
-		return nil, fmt.Errorf("unsolicited code: %w", ErrAttemptLost)
+		return proof{}, fmt.Errorf("unsolicited code: %w", ErrAttemptLost)
 	}
+	p, err := o.providers.get(ctx, t.issuer)
+	if err != nil {
+		return proof{}, err
+	}
+	answer, err := redeem(ctx, o.client, p.Endpoint().TokenURL, o.settings, t.credential, a, code)
+	if err != nil {
+		return proof{}, err
+	}
+	access, _ := answer.text("access_token")
+	raw, _ := answer.text("id_token")
+	said, err := o.verify(ctx, p, t, raw, access, a.Nonce, o.settings.Nonce)
+	if err != nil {
+		return proof{}, err
+	}
+	kept := tokensOf(answer, t, o.now())
+	kept.Subject, _ = said.text("sub")
+	kept.Nonce, _ = said.text("nonce")
+	if p.UserInfoEndpoint() != "" {
+		info, err := o.userinfo(ctx, p, t, access)
+		if err != nil {
+			return proof{}, err
+		}
+		if said, err = joinClaims(said, info); err != nil {
+			return proof{}, err
+		}
+	}
+	return proof{said, kept}, nil
+}
+
+func (o *openID) refresh(ctx context.Context, t target, token Secret) (claims, error) {
 	p, err := o.providers.get(ctx, t.issuer)
 	if err != nil {
 		return nil, err
 	}
-	token, err := redeem(ctx, o.client, p.Endpoint().TokenURL, o.settings, t.credential, a, code)
+	return refresh(ctx, o.client, p.Endpoint().TokenURL, o.settings, t.credential, token)
+}
+
+// whois checks the ID token of a refresh, if there is one, as that of the sign-in, whose subject and nonce it must have (OpenID
+// Connect Core, section 12.2), and asks userinfo.
+func (o *openID) whois(ctx context.Context, t target, kept Tokens, answer claims) (said claims, whole bool, err error) {
+	p, err := o.providers.get(ctx, t.issuer)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	access, _ := token.text("access_token")
-	raw, _ := token.text("id_token")
-	idToken, err := o.verify(ctx, p, t, a, raw, access)
+	sub, err := json.Marshal(kept.Subject)
 	if err != nil {
-		return nil, err
+		return nil, false, failed("id_token.sub", ErrTwoPeople)
+	}
+	said = claims{"sub": sub}
+	raw, ok := answer.text("id_token")
+	if !ok {
+		return nil, false, failed("id_token.form", ErrToken)
+	}
+	if whole = raw != ""; whole {
+		// A nonce need not stand in it; one that does must be that of the sign-in.
+		if said, err = o.verify(ctx, p, t, raw, kept.Access.Reveal(), kept.Nonce, "if_echoed"); err != nil {
+			return nil, false, err
+		}
+		if got, _ := said.text("sub"); got != kept.Subject {
+			return nil, false, failed("id_token.sub", ErrTwoPeople)
+		}
 	}
 	if p.UserInfoEndpoint() == "" {
-		return idToken, nil
+		return said, whole, nil
 	}
-	info, err := o.userinfo(ctx, p, t, access)
+	info, err := o.userinfo(ctx, p, t, kept.Access.Reveal())
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return joinClaims(idToken, info)
+	said, err = joinClaims(said, info)
+	return said, whole, err
 }
 
 // verify checks an ID token: what go-oidc checks (signature, issuer, audience, expiry, not before) and then what it leaves
-// to its caller.
-func (o *openID) verify(ctx context.Context, p *provider, t target, a *attempt, raw, access string) (claims, error) {
+// to its caller. nonce is the one to be found in it, by the policy.
+func (o *openID) verify(ctx context.Context, p *provider, t target, raw, access, nonce, policy string) (claims, error) {
 	if raw == "" {
 		return nil, failed("id_token.missing", ErrToken)
 	}
@@ -103,7 +152,7 @@ func (o *openID) verify(ctx context.Context, p *provider, t target, a *attempt, 
 			return nil, failed("id_token.at_hash", ErrToken)
 		}
 	}
-	return c, checkIDToken(c, token.Audience, t.credential.ClientID, a.Nonce, o.settings.Nonce, o.now())
+	return c, checkIDToken(c, token.Audience, t.credential.ClientID, nonce, policy, o.now())
 }
 
 // verifyJWT checks what every signed object of a provider has in common, and reads its claims. place names it in errors;

@@ -110,7 +110,10 @@ type hostile struct {
 	tokens    int
 	challenge string
 	verifier  string
-	basic     [2]string // of HTTP Basic at the token endpoint
+	basic     [2]string      // of HTTP Basic at the token endpoint
+	more      map[string]any // further members of the token answer, which win
+	form      url.Values     // of the last token call
+	nonce     string         // of the sign-in
 }
 
 // firstKey is the first key of every provider: making one takes longer than all else here.
@@ -152,8 +155,13 @@ func newHostile(t *testing.T) *hostile {
 		o.tokens++
 		o.verifier = r.FormValue("code_verifier")
 		o.basic[0], o.basic[1], _ = r.BasicAuth()
+		o.form = r.PostForm
 		o.mu.Unlock()
-		reply(func() any { return map[string]any{"access_token": "at", "token_type": "Bearer", "id_token": o.sign()} })(w, r)
+		reply(func() any {
+			answer := map[string]any{"access_token": "at", "token_type": "Bearer", "id_token": o.sign()}
+			maps.Copy(answer, o.more)
+			return answer
+		})(w, r)
 	})
 	o.Server = httptest.NewServer(&mux)
 	t.Cleanup(o.Close)
@@ -162,6 +170,13 @@ func newHostile(t *testing.T) *hostile {
 		"jwks_uri": o.URL + "/keys", "userinfo_endpoint": o.URL + "/userinfo", "id_token_signing_alg_values_supported": []string{"RS256"},
 	}
 	return o
+}
+
+// lastToken is the form of the last token call.
+func (o *hostile) lastToken() url.Values {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.form
 }
 
 func (o *hostile) jwks() any {

@@ -139,6 +139,41 @@ type NewSession struct {
 	Created, Expires time.Time
 	// Idle is how long the session may go untouched.
 	Idle time.Duration
+	// Device tells an operator what the session was begun with, such as "Firefox on Windows, 203.0.113.0/24".
+	Device string
+	// Tokens are kept to ask the auth centre again, and Due is when; both are zero if it is not asked.
+	Tokens Tokens
+	Due    time.Time
+}
+
+// Tokens are what an auth centre gave at a sign-in. They are kept where it is asked about the person again while the session lasts,
+// and sent to that auth centre only.
+type Tokens struct {
+	// Access is good until Expires; Refresh, if there is one, is exchanged for the next.
+	Access, Refresh Secret
+	Expires         time.Time
+	// ClientID, Domain and Issuer say whose they are and where they are good.
+	ClientID, Domain, Issuer string
+	// Subject is the person by the auth centre's own reckoning, and Nonce that of the ID token; empty if it named none.
+	Subject, Nonce string
+}
+
+// Renewal is what came of asking an auth centre again.
+type Renewal struct {
+	// Over ends the session; the rest is then not looked at.
+	Over bool
+	// Due is when to ask next. Zero means never: what was kept is forgotten.
+	Due time.Time
+	// Tokens take the place of what was kept, unless they are zero.
+	Tokens Tokens
+	// Said, if not nil, takes the place of what the auth centre said of the person before.
+	Said *Said
+}
+
+// Said is what an auth centre says of a person beside who it is, as in [NewSession].
+type Said struct {
+	Role   Role
+	Filled Profile
 }
 
 // Handle is a digest of a name that an auth centre gave to somebody or something. It is compared, and tells nobody the name.
@@ -174,6 +209,8 @@ type LiveSession struct {
 	Account Account
 	// Created, Expires and Touched are the session's start, absolute end and last recorded use.
 	Created, Expires, Touched time.Time
+	// Due is when the auth centre is to be asked about the person again; zero = never.
+	Due time.Time
 }
 
 // Sessions keeps sessions. Implementations are safe for concurrent use by many processes on one database.
@@ -201,4 +238,11 @@ type Sessions interface {
 	// LogOut remembers the token and deletes the sessions that l names, in one durable transaction, and returns how many those
 	// were. For a token that is remembered already it returns ErrReplayed and deletes nothing.
 	LogOut(ctx context.Context, l Logout) (int, error)
+	// TakeTurn gives the caller the turn to ask the auth centre about a session, and what is kept to ask with, if the session's Due
+	// still is due; from then on it is until. Of any number of callers in any number of processes one gets the turn, and the
+	// others ok false. Who does not come back by until loses it to the next.
+	TakeTurn(ctx context.Context, key SessionKey, due, until time.Time) (t Tokens, ok bool, err error)
+	// RenewSession stores r durably, if the session's Due still is turn, the until that the caller took. Otherwise ok is false and
+	// nothing is stored: the session is over, or another has the turn by now.
+	RenewSession(ctx context.Context, key SessionKey, turn time.Time, r Renewal) (ok bool, err error)
 }

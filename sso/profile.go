@@ -15,12 +15,21 @@ type profile interface {
 	start(ctx context.Context, t target, a *attempt) (string, error)
 	// finish redeems code at t and returns what the auth centre says about the person. a is nil for a code that nobody
 	// asked for. It makes at most one token call.
-	finish(ctx context.Context, t target, a *attempt, code string) (claims, error)
+	finish(ctx context.Context, t target, a *attempt, code string) (proof, error)
 	// checkIssuer judges the iss parameter of a response ("" = absent) before any call is made (RFC 9207).
 	checkIssuer(ctx context.Context, a *attempt, iss string) error
 	// logoutURL returns where a browser ends the auth centre's own session, or "" if nowhere. state is in it if the protocol
 	// brings one back to returnURL.
 	logoutURL(ctx context.Context, t target, returnURL, state string) string
+}
+
+// renewer is a profile whose auth centres can be asked again about a person who is signed in.
+type renewer interface {
+	// refresh exchanges a refresh token and returns the token endpoint's answer. It makes at most one call.
+	refresh(ctx context.Context, t target, token Secret) (claims, error)
+	// whois asks about the person. answer is that of refresh, or nil if the access token was still good. whole is false if what
+	// the answer does not say may stand as it was.
+	whois(ctx context.Context, t target, kept Tokens, answer claims) (c claims, whole bool, err error)
 }
 
 // target is the auth centre of one sign-in with the client to use there.
@@ -62,6 +71,11 @@ func redeem(ctx context.Context, client *http.Client, endpoint string, s *Settin
 	if a != nil && a.Verifier != "" {
 		form.Set("code_verifier", a.Verifier)
 	}
+	return askToken(ctx, client, endpoint, s, c, form)
+}
+
+// askToken makes a token call with the client's credential and returns its answer.
+func askToken(ctx context.Context, client *http.Client, endpoint string, s *Settings, c Credential, form url.Values) (claims, error) {
 	if s.ClientAuth == "post" {
 		form.Set("client_id", c.ClientID)
 		form.Set("client_secret", c.Secret.Reveal())
@@ -143,10 +157,14 @@ func askUserinfo(ctx context.Context, client *http.Client, endpoint, accessToken
 	if err := checkAnswer("userinfo", got, err); err != nil {
 		return answer{}, err
 	}
-	if got.status != http.StatusOK {
+	switch got.status {
+	case http.StatusOK:
+		return got, nil
+	case http.StatusUnauthorized:
+		return answer{}, failed("userinfo.status", fmt.Errorf("status %d: %w", got.status, errTokenRefused))
+	default:
 		return answer{}, failed("userinfo.status", fmt.Errorf("status %d: %w", got.status, ErrProviderAnswer))
 	}
-	return got, nil
 }
 
 // readUserinfo reads the claims of a userinfo answer.
@@ -155,10 +173,14 @@ func readUserinfo(body []byte) (claims, error) {
 	if err != nil {
 		return nil, malformed("userinfo", err)
 	}
-	if c.failure() != "" {
+	switch c.failure() {
+	case "":
+		return c, nil
+	case "unauthorized", "invalid_token", "OrgID.OAUTH.4000", "OrgID.OAUTH.4001", "OrgID.OAUTH.4006":
+		return nil, failed("userinfo.error", errTokenRefused)
+	default:
 		return nil, failed("userinfo.error", ErrProviderAnswer)
 	}
-	return c, nil
 }
 
 // withQuery appends parameters to an endpoint that may have a query of its own.

@@ -64,7 +64,7 @@ func (rp *RelyingParty) Proxy(upstream *url.URL) http.Handler {
 		},
 		ErrorLog: slog.NewLogLogger(rp.log.Handler(), slog.LevelDebug),
 	}
-	return rp.Require(http.HandlerFunc(p.serve))
+	return rp.require(FaceProxy, http.HandlerFunc(p.serve))
 }
 
 // serve forwards a request that was let through.

@@ -15,7 +15,7 @@ import (
 // ssoPrefix is the path below which everything of ours is served.
 const ssoPrefix = "/sso"
 
-// Config is what a [RelyingParty] is made of. All fields but TrustedProxies and Observe are required.
+// Config is what a [RelyingParty] is made of. All fields but TrustedProxies, Observe and ObserveDecision are required.
 type Config struct {
 	// PublicURL is what browsers use, without path or query. Nothing about it is ever taken from headers.
 	PublicURL string
@@ -38,6 +38,8 @@ type Config struct {
 	Now func() time.Time
 	// Observe, if not nil, is told of each decision about a sign-in once it is made, by the request's own goroutine.
 	Observe func(Event)
+	// ObserveDecision, if not nil, is told of each decision about a request, by the request's own goroutine.
+	ObserveDecision func(Decided)
 }
 
 // RelyingParty signs people in at their tenant's auth centre and tells a product who they are. It is safe for concurrent
@@ -54,6 +56,7 @@ type RelyingParty struct {
 	log         *slog.Logger
 	now         func() time.Time
 	observe     func(Event)
+	decided     func(Decided)
 
 	cookies  cookies
 	sealer   *sealer
@@ -63,6 +66,7 @@ type RelyingParty struct {
 	decider  *decider
 	spent    *spentCodes
 	failures *failureLimit
+	outages  outages
 	origins  *http.CrossOriginProtection
 }
 
@@ -93,7 +97,7 @@ func New(c Config) (*RelyingParty, error) {
 	rp := &RelyingParty{
 		settings: c.Settings, publicURL: public, trusted: c.TrustedProxies, rules: compiled,
 		tenants: c.Tenants, credentials: c.Credentials, accounts: c.Accounts,
-		pages: c.Pages, log: c.Logger, now: c.Now, observe: c.Observe,
+		pages: c.Pages, log: c.Logger, now: c.Now, observe: c.Observe, decided: c.ObserveDecision,
 		cookies: newCookies(public), sealer: sealer, signer: signer, origins: origins,
 		spent: &spentCodes{now: c.Now}, failures: &failureLimit{now: c.Now},
 	}
@@ -113,7 +117,7 @@ func newProfile(s *Settings, now func() time.Time) profile {
 		return &cas{settings: s, client: client}
 	case ProfileKit:
 	}
-	return &kit{settings: s, client: client}
+	return &kit{settings: s, client: client, now: now}
 }
 
 func parsePublicURL(text string) (*url.URL, error) {
@@ -142,11 +146,11 @@ func (rp *RelyingParty) Handler() http.Handler {
 	mux.Handle("GET "+resendPath, rp.page(rp.serveResend))
 	mux.Handle("GET /sso/signed-out", rp.page(rp.serveSignedOut))
 	mux.HandleFunc("GET /sso/me", rp.serveMe)
-	mux.Handle("GET /sso/authz/auth-request", rp.authz(rp.askedOriginal, false))
-	mux.Handle("GET /sso/authz/forward-auth", rp.authz(rp.askedForwarded, true))
+	mux.Handle("GET /sso/authz/auth-request", rp.authz(FaceAuthRequest, rp.askedOriginal, false))
+	mux.Handle("GET /sso/authz/forward-auth", rp.authz(FaceForwardAuth, rp.askedForwarded, true))
 	mux.HandleFunc("GET /sso/jwks.json", rp.signer.serveJWKS)
 	mux.Handle("/sso/", rp.page(func(http.ResponseWriter, *http.Request, *record) error { return errNotFound }))
-	extAuthz, glued := rp.authz(rp.askedBelow, true), rp.page(rp.serveCallback)
+	extAuthz, glued := rp.authz(FaceExtAuthz, rp.askedBelow, true), rp.page(rp.serveCallback)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isExtAuthz(r) { // what follows is another server's path, which a mux would clean
 			extAuthz.ServeHTTP(w, r)

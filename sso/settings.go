@@ -73,6 +73,10 @@ type Settings struct {
 	Chooser string
 	// SessionIdle and SessionAbsolute end a session; positive.
 	SessionIdle, SessionAbsolute time.Duration
+	// Refresh says when the auth centre is asked again about a person who is signed in: RefreshOff, RefreshExpiry or RefreshProbe.
+	// With RefreshProbe it is asked at least every ProbeEvery that somebody uses the session.
+	Refresh    string
+	ProbeEvery time.Duration
 	// AllowInsecureAuthCentres allows http and loopback addresses, for development only.
 	AllowInsecureAuthCentres bool
 	// EndpointHosts are hosts, with port if any, that discovered endpoints may stand on beside the issuer's own.
@@ -111,6 +115,8 @@ func DefaultSettings(profile ProfileName) Settings {
 		AssertionAlg:     algES256,
 		SessionIdle:      8 * time.Hour,
 		SessionAbsolute:  24 * time.Hour,
+		Refresh:          RefreshOff,
+		ProbeEvery:       10 * time.Minute,
 		Timeout:          10 * time.Second,
 		MaxBody:          1 << 20,
 	}
@@ -149,11 +155,15 @@ func (s *Settings) validate() error {
 	oneOf("unknown_user", s.UnknownUser, "pending", "jit", "deny")
 	oneOf("chooser", s.Chooser, "search", "list", "off")
 	oneOf("assertion.alg", s.AssertionAlg, algES256, algRS256)
+	oneOf("refresh.mode", s.Refresh, RefreshOff, RefreshExpiry, RefreshProbe)
 	for _, alg := range s.SigningAlgs {
 		oneOf("signing_algs", alg, "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA")
 	}
 	if len(s.SigningAlgs) == 0 || len(s.TenantParams) == 0 {
 		faults = append(faults, errors.New("signing_algs, tenant_params: must not be empty"))
+	}
+	if s.ProbeEvery < time.Second {
+		faults = append(faults, errors.New("refresh.every: must be a second or more"))
 	}
 	if s.SessionIdle <= 0 || s.SessionAbsolute <= 0 || s.Timeout <= 0 || s.MaxBody <= 0 {
 		faults = append(faults, errors.New("session.idle, session.absolute, http.timeout, http.max_body: must be positive"))

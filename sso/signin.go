@@ -80,7 +80,7 @@ func (rp *RelyingParty) land(ctx context.Context, r *http.Request, to target, v 
 	case ask:
 		l.kind, l.location = landWaiting, ssoPrefix+"/confirm"
 	default:
-		l.kind, l.session = landSession, rp.newSession(to, v, verdict)
+		l.kind, l.session = landSession, rp.newSession(r, to, v, verdict)
 	}
 	return l, nil
 }
@@ -115,14 +115,28 @@ func (rp *RelyingParty) admitWaiting(ctx context.Context, to target, wait waitin
 	return verdict, err
 }
 
-func (rp *RelyingParty) newSession(to target, v verified, verdict verdict) *creation {
+func (rp *RelyingParty) newSession(r *http.Request, to target, v verified, verdict verdict) *creation {
 	now := rp.now()
-	return &creation{session: NewSession{
+	c := &creation{session: NewSession{
 		Tenant: v.Tenant, App: to.credential.App, User: v.User, Role: v.Role, Filled: v.Profile, Domain: to.domain,
 		Subject: v.Subject, ProviderSession: v.ProviderSession,
 		Provisional: verdict == admittedProvisionally,
 		Created:     now, Expires: now.Add(rp.settings.SessionAbsolute), Idle: rp.settings.SessionIdle,
+		Device: deviceOf(r.Header.Get("User-Agent"), rp.clientAddr(r)),
 	}}
+	rp.settings.keep(&c.session, v.Tokens)
+	return c
+}
+
+// afterWaiting signs in somebody who had to wait. What was verified waited with the browser, and no token did: where the auth centre
+// is to be asked again later, it is asked for tokens now, which it gives without a question.
+func (rp *RelyingParty) afterWaiting(w http.ResponseWriter, r *http.Request, e *record, to target, wait waiting, verdict verdict) error {
+	if _, can := rp.profile.(renewer); can && rp.settings.Refresh != RefreshOff {
+		rp.cookies.clear(w, rp.cookies.name("wait"))
+		return rp.begin(w, r, e, to.tenant, beginning{returnTo: wait.Return})
+	}
+	e.result = verdict.String()
+	return rp.signIn(w, r, rp.newSession(r, to, wait.Who, verdict), wait.Return)
 }
 
 // finish turns the result of a redemption into an answer. first is false for a callback that came after it was over: it gets
@@ -273,8 +287,8 @@ func (rp *RelyingParty) servePending(w http.ResponseWriter, r *http.Request, e *
 			redirect(w, http.StatusSeeOther, ssoPrefix+"/confirm")
 			return nil
 		}
-		e.event, e.result, e.solicited = "pending", verdict.String(), true
-		return rp.signIn(w, r, rp.newSession(to, wait.Who, verdict), wait.Return)
+		e.event, e.solicited = "pending", true
+		return rp.afterWaiting(w, r, e, to, wait, verdict)
 	case pending:
 		refresh := 2 * time.Second
 		if rp.now().Unix()-wait.At > int64(quickWait/time.Second) {
@@ -340,6 +354,5 @@ func (rp *RelyingParty) serveConfirmed(w http.ResponseWriter, r *http.Request, e
 	if verdict != admitted && verdict != admittedProvisionally {
 		return &refusal{verdict}
 	}
-	e.result = verdict.String()
-	return rp.signIn(w, r, rp.newSession(to, wait.Who, verdict), wait.Return)
+	return rp.afterWaiting(w, r, e, to, wait, verdict)
 }

@@ -21,7 +21,7 @@ func (b *bridge) api() console.API {
 			"held":        listOf(b.store.ListHeld),
 			"dead":        listOf(b.store.ListDead),
 			"journal":     listOf(b.store.ListJournal),
-			"sessions":    listOf(b.store.ListSessions),
+			"sessions":    b.listSessions,
 		},
 		Decide: b.decide,
 		RetryDead: func(ctx context.Context, sink, tenant string) (int, error) {
@@ -33,12 +33,20 @@ func (b *bridge) api() console.API {
 			b.noteSessionsEnded(ctx, "", "", n, err)
 			return n, callersFault(err)
 		},
-		EndSessionsOf: func(ctx context.Context, tenant, user string) (int, error) {
-			n, err := endSessionsOf(ctx, b.store, sso.TenantID(tenant), sso.UserName(user))
+		EndSessionsOf: func(ctx context.Context, tenant, user, device string) (int, error) {
+			n, err := b.store.EndSessionsAt(ctx, sso.TenantID(tenant), store.SessionsOf{User: sso.UserName(user), Device: device})
 			b.noteSessionsEnded(ctx, sso.TenantID(tenant), sso.UserName(user), n, err)
 			return n, callersFault(err)
 		},
 	}
+}
+
+// listSessions is the list of sessions, which may be narrowed further than others.
+func (b *bridge) listSessions(ctx context.Context, q console.Query) (any, error) {
+	of := store.SessionsOf{User: sso.UserName(q.User), Device: q.Device}
+	return listOf(func(ctx context.Context, p store.Page) (store.List[store.SessionItem], error) {
+		return b.store.ListSessions(ctx, of, p)
+	})(ctx, q)
 }
 
 func listOf[T any](list func(context.Context, store.Page) (store.List[T], error)) func(context.Context, console.Query) (any, error) {

@@ -18,9 +18,18 @@ func (b *bridge) audit(ctx context.Context, attrs ...slog.Attr) {
 	slog.New(audited{b.log.Handler()}).LogAttrs(ctx, slog.LevelInfo, "audit", attrs...)
 }
 
-// noteSignIn counts and records a decision about a sign-in. The outcomes are the program's own words, so they may be labels.
+// noteSignIn counts and records a decision about a sign-in or a session. The outcomes are the program's own words, so they may be
+// labels. That an auth centre stands by what it said is counted only.
 func (b *bridge) noteSignIn(e sso.Event) {
-	b.metrics.signIns.WithLabelValues(string(e.Name), e.Outcome).Inc()
+	switch e.Name {
+	case sso.EventSessionEnded, sso.EventSessionRefreshed:
+		b.metrics.observeRefresh(e)
+		if e.Name == sso.EventSessionRefreshed && e.Outcome != "changed" {
+			return
+		}
+	default:
+		b.metrics.signIns.WithLabelValues(string(e.Name), e.Outcome).Inc()
+	}
 	subject := ""
 	if e.User != "" {
 		subject = sso.Subject(e.Tenant, e.User)

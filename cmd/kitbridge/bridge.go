@@ -108,7 +108,7 @@ func (b *bridge) assemble(ctx context.Context, ring *keyring.Ring, keys []*rsa.P
 	if err != nil {
 		return err
 	}
-	if b.relying, err = newRelyingParty(b.config, ring, b.store, b.log, b.noteSignIn); err != nil {
+	if b.relying, err = newRelyingParty(b.config, ring, b.store, b.log, b.noteSignIn, b.metrics.observeDecision); err != nil {
 		return err
 	}
 	rest := http.Handler(http.HandlerFunc(welcome))
@@ -145,7 +145,9 @@ func (b *bridge) newMarketplace(keys []*rsa.PrivateKey) (http.Handler, error) {
 	})
 }
 
-func newRelyingParty(cfg Config, ring *keyring.Ring, s *store.Store, log *slog.Logger, observe func(sso.Event)) (*sso.RelyingParty, error) {
+func newRelyingParty(
+	cfg Config, ring *keyring.Ring, s *store.Store, log *slog.Logger, observe func(sso.Event), decided func(sso.Decided),
+) (*sso.RelyingParty, error) {
 	keys, err := ring.Derive("sso cookies and assertions")
 	if err != nil {
 		return nil, err
@@ -157,7 +159,7 @@ func newRelyingParty(cfg Config, ring *keyring.Ring, s *store.Store, log *slog.L
 	return sso.New(sso.Config{
 		PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies, Settings: ssoSettings(cfg.SSO),
 		Keys: keys, Tenants: s, Credentials: s, Accounts: s, Sessions: s,
-		Pages: pages, Logger: log, Now: time.Now, Observe: observe,
+		Pages: pages, Logger: log, Now: time.Now, Observe: observe, ObserveDecision: decided,
 	})
 }
 
@@ -174,6 +176,7 @@ func ssoSettings(c SSO) sso.Settings {
 	s.AllowTestTenants = c.TestTenants == "allow"
 	s.ProductCookies = c.ProductCookies
 	s.SessionIdle, s.SessionAbsolute = c.Session.Idle, c.Session.Absolute
+	s.Refresh, s.ProbeEvery = c.Refresh.Mode, c.Refresh.Every
 	s.AllowInsecureAuthCentres = c.AllowInsecureAuthCentres
 	s.PrivateNetworks, s.EndpointHosts = c.AuthCentres.PrivateNetworks, c.AuthCentres.Hosts
 	s.AssertionAudience, s.AssertionAlg = c.Assertion.Audience, c.Assertion.Alg

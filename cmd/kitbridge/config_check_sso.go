@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/kitbridge/kitbridge/sso"
 )
@@ -10,6 +11,9 @@ import (
 func (d *decoder) checkSSO(s *SSO) {
 	if s.Session.Idle > s.Session.Absolute && !d.bad("sso.session") {
 		d.fault("sso.session.idle", "is longer than sso.session.absolute; make it shorter")
+	}
+	if s.Refresh.Every < time.Second && !d.bad("sso.refresh.every") {
+		d.fault("sso.refresh.every", "is less than a second; write for example 10m")
 	}
 	for _, list := range []struct {
 		key   string

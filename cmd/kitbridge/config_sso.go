@@ -55,6 +55,8 @@ type SSO struct {
 	// AuthCentres says which auth centres are accepted and may be dialled.
 	AuthCentres AuthCentres `yaml:"auth_centres"`
 	Session     SSOSession  `yaml:"session"`
+	// Refresh says when auth centres are asked again about people who are signed in.
+	Refresh SSORefresh `yaml:"refresh"`
 	// UnknownUser is what happens to a verified person of whom no push has told.
 	UnknownUser string `yaml:"unknown_user" enum:"pending jit deny"`
 	// Unsolicited is what happens to a code that no attempt of this browser asked for.
@@ -109,6 +111,14 @@ type SSOSession struct {
 	Idle time.Duration `yaml:"idle"`
 	// Absolute ends any session that long after sign-in.
 	Absolute time.Duration `yaml:"absolute"`
+}
+
+// SSORefresh is when an auth centre is asked again about somebody who is signed in.
+type SSORefresh struct {
+	// Mode: off; refresh, when the access token has run out; probe, also every Every in between.
+	Mode string `yaml:"mode" enum:"off refresh probe"`
+	// Every is how often a probe is made of a session in use.
+	Every time.Duration `yaml:"every"`
 }
 
 // Assertion is the signed identity that the product may verify.
@@ -166,6 +176,7 @@ func defaultSSO() SSO {
 		UserinfoHeaders:  []string{"Authorization"},
 		HTTP:             SSOHTTP{Timeout: 10 * time.Second, MaxBody: 1 << 20},
 		Session:          SSOSession{Idle: 8 * time.Hour, Absolute: 24 * time.Hour},
+		Refresh:          SSORefresh{Mode: "off", Every: 10 * time.Minute},
 		UnknownUser:      "pending",
 		Unsolicited:      "bounce",
 		Embedded:         "off",

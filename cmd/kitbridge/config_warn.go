@@ -47,6 +47,9 @@ func (d *decoder) warnings(c *Config) []Warning {
 		}
 		warn("sso.id_token", d.placeFor("sso.id_token"), text)
 	}
+	if c.SSO.Profile == "cas" && c.SSO.Refresh.Mode != "off" {
+		warn("sso.refresh.mode", d.placeFor("sso.refresh.mode"), "changes nothing: CAS knows no tokens to ask again with")
+	}
 	if u, err := url.Parse(c.PublicURL); err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
 		warn("public_url", *d.places["public_url"], "is http://: sessions and codes can be read on the way; use https:// in production")
 	}

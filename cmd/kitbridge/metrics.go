@@ -12,6 +12,7 @@ import (
 
 	"github.com/kitbridge/kitbridge/orgsync"
 	"github.com/kitbridge/kitbridge/orgsync/push"
+	"github.com/kitbridge/kitbridge/sso"
 )
 
 // metrics counts what the process does. No label names a tenant, a user or a department:
@@ -27,6 +28,10 @@ type metrics struct {
 	deliveries *prometheus.CounterVec
 	delivering *prometheus.HistogramVec
 	signIns    *prometheus.CounterVec
+	refreshes  *prometheus.CounterVec
+	decisions  *prometheus.CounterVec
+	deciding   *prometheus.HistogramVec
+	decided    map[sso.Face]decidedBy // what a face's decisions are counted in; never changed
 }
 
 func newMetrics(build buildVersion) *metrics {
@@ -70,7 +75,8 @@ func newMetrics(build buildVersion) *metrics {
 			Help: "Decisions about sign-ins by event and outcome, as in the audit log.",
 		}, []string{"event", "outcome"}),
 	}
-	m.registry.MustRegister(m.signIns, m.pushes, m.candidates, m.changes, m.elapsed, m.offset, m.deliveries, m.delivering,
+	m.newDecisions()
+	m.registry.MustRegister(m.signIns, m.refreshes, m.decisions, m.deciding, m.pushes, m.candidates, m.changes, m.elapsed, m.offset, m.deliveries, m.delivering,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(build))
 	return m
 }

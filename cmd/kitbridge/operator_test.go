@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -200,7 +201,7 @@ func TestSessions(t *testing.T) {
 		now := time.Now()
 		if err := w.bridge.store.CreateSession(ctx, sso.NewSession{
 			Key: sso.SessionKey{key}, Tenant: sso.TenantID(b.TenantID), App: sso.AppID(b.AppID), User: sso.UserName(user),
-			Role: "user", Created: now, Expires: now.Add(time.Hour), Idle: time.Hour,
+			Role: "user", Device: fmt.Sprintf("Firefox on Windows, 203.0.%d.0/24", key), Created: now, Expires: now.Add(time.Hour), Idle: time.Hour,
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -231,6 +232,16 @@ func TestSessions(t *testing.T) {
 		t.Errorf("sessions (-want +got):\n%s", diff)
 	}
 	id := strings.Repeat("0", 64)
+	if got := w.command(t, exitOK, "sessions", "list", "--user", "zhangsan@chenguang", "--device", "Firefox on Windows, 203.0.2.0/24"); strings.Count(got, "zhangsan") != 1 ||
+		!strings.Contains(got, "  Firefox on Windows, 203.0.2.0/24  02") {
+		t.Errorf("sessions list of a device = %s", got)
+	}
+	w.command(t, exitConfig, "sessions", "list", "--user", "zhangsan@chenguang", "--tenant", "chenguang")
+	w.command(t, exitConfig, "sessions", "end", id, "--device", "x")
+	w.command(t, exitConfig, "sessions", "end", "--tenant", "chenguang", "--device", "")
+	if got := w.command(t, exitOK, "sessions", "end", "--tenant", "chenguang", "--device", "Firefox on Windows, 203.0.9.0/24"); got != "ended 0\n" {
+		t.Errorf("sessions end of an unknown device = %q", got)
+	}
 	w.command(t, exitConfig, "sessions", "end", "--user", "a@b", "--tenant", "chenguang")
 	w.command(t, exitFailed, "sessions", "end", "--tenant", "nobody")
 	if got := w.command(t, exitOK, "sessions", "end", "03"+id[2:], id, "--json"); got != "{\n  \"ended\": 1\n}\n" {
@@ -239,7 +250,10 @@ func TestSessions(t *testing.T) {
 	if got := w.command(t, exitOK, "sessions", "end", "04"+id[2:]); got != "ended 1\n" {
 		t.Errorf("sessions end = %q", got)
 	}
-	if got := w.command(t, exitOK, "sessions", "end", "--user", "zhangsan@chenguang"); got != "ended 2\n" {
+	if got := w.command(t, exitOK, "sessions", "end", "--user", "zhangsan@chenguang", "--device", "Firefox on Windows, 203.0.1.0/24"); got != "ended 1\n" {
+		t.Errorf("sessions end of a device = %q", got)
+	}
+	if got := w.command(t, exitOK, "sessions", "end", "--user", "zhangsan@chenguang"); got != "ended 1\n" {
 		t.Errorf("sessions end = %q", got)
 	}
 	if got := list(); got != nil {

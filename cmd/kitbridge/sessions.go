@@ -32,38 +32,65 @@ An ID ends a session and opens nothing.`,
 }
 
 func newSessionsListCommand(p process) *cobra.Command {
-	var file, tenant string
+	var file string
+	var w whose
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "Who is signed in",
 		Long: `List the sessions that have not expired. One that is not live was revoked: its next
-request is turned away. It reads only, and works beside a running serve.`,
-		Example: "  kitbridge sessions list --tenant chenguang --json",
+request is turned away. DEVICE is the kind of browser that the session was begun with,
+and the network that it was in. It reads only, and works beside a running serve.`,
+		Example: "  kitbridge sessions list --tenant chenguang --json\n  kitbridge sessions list --user zhangsan@chenguang",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if w.account != "" && w.tenant != "" {
+				return &usageError{errors.New("--user names the tenant already: leave --tenant out")}
+			}
 			return withDatabase(c.Context(), p, file, toRead, func(s *store.Store, _ Config) error {
-				return listSessions(c.Context(), p, s, tenant, asJSON)
+				return listSessions(c.Context(), p, s, w, asJSON)
 			})
 		},
 	}
 	configFlag(c, &file)
 	jsonFlag(c, &asJSON)
-	c.Flags().StringVar(&tenant, "tenant", "", "of one tenant only, by id or code")
+	c.Flags().StringVar(&w.tenant, "tenant", "", "of one tenant only, by id or code")
+	c.Flags().StringVar(&w.account, "user", "", "of USER@TENANT only; the last @ separates")
+	c.Flags().StringVar(&w.device, "device", "", "begun with that device only, as it stands in the list")
 	return c
 }
 
-func listSessions(ctx context.Context, p process, s *store.Store, tenant string, asJSON bool) error {
-	var id orgsync.TenantID
-	if tenant != "" {
-		t, err := findTenant(ctx, s, tenant)
+// whose says which sessions are meant, as the flags do.
+type whose struct{ account, tenant, device string }
+
+// find looks up what the flags name. Without a tenant the id is empty.
+func (w whose) find(ctx context.Context, s *store.Store) (orgsync.TenantID, store.SessionsOf, error) {
+	of := store.SessionsOf{Device: w.device}
+	tenant := w.tenant
+	if w.account != "" {
+		user, named, err := splitAccount(w.account)
 		if err != nil {
-			return err
+			return "", of, err
 		}
-		id = t.ID
+		of.User, tenant = sso.UserName(user), named
+	}
+	if tenant == "" {
+		return "", of, nil
+	}
+	t, err := findTenant(ctx, s, tenant)
+	return t.ID, of, err
+}
+
+func listSessions(ctx context.Context, p process, s *store.Store, w whose, asJSON bool) error {
+	id, of, err := w.find(ctx, s)
+	if err != nil {
+		return err
+	}
+	list := func(ctx context.Context, p store.Page) (store.List[store.SessionItem], error) {
+		return s.ListSessions(ctx, of, p)
 	}
 	all := []store.SessionItem{}
-	if err := everyItem(ctx, s.ListSessions, id, func(i store.SessionItem) error {
+	if err := everyItem(ctx, list, id, func(i store.SessionItem) error {
 		all = append(all, i)
 		return nil
 	}); err != nil {
@@ -82,30 +109,38 @@ func listSessions(ctx context.Context, p process, s *store.Store, tenant string,
 		}
 		rows = append(rows, []string{
 			string(i.Tenant), string(i.User), string(i.App), state,
-			i.Created.Format(time.RFC3339), i.Seen.Format(time.RFC3339), i.Expires.Format(time.RFC3339), i.ID,
+			i.Created.Format(time.RFC3339), i.Seen.Format(time.RFC3339), i.Expires.Format(time.RFC3339), i.Device, i.ID,
 		})
 	}
-	columns(p.stdout, []string{"TENANT", "USER", "APP", "STATE", "SINCE", "SEEN", "EXPIRES", "ID"}, rows)
+	columns(p.stdout, []string{"TENANT", "USER", "APP", "STATE", "SINCE", "SEEN", "EXPIRES", "DEVICE", "ID"}, rows)
 	return nil
 }
 
 func newSessionsEndCommand(p process) *cobra.Command {
-	var file, account, tenant string
+	var file string
+	var w whose
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "end [ID…] [--user USER@TENANT] [--tenant TENANT]",
-		Short: "End sessions, by their IDs or all of a user or tenant",
+		Use:   "end [ID…] [--user USER@TENANT] [--tenant TENANT] [--device DEVICE]",
+		Short: "End sessions, by their IDs or all of a user, tenant or device",
 		Long: `End sessions: those with the given IDs (from sessions list; each is one browser), with
---user all of one person, or with --tenant all of one tenant. The next request with such
-a session is turned away, on every replica within a second. Ending one that is over
+--user all of one person, or with --tenant all of one tenant; with --device beside one of
+these two only those begun with that device, as the list has it. The next request with
+such a session is turned away, on every replica within a second. Ending one that is over
 already changes nothing and is no fault.`,
-		Example: "  kitbridge sessions end --user zhangsan@chenguang",
+		Example: "  kitbridge sessions end --user zhangsan@chenguang\n  kitbridge sessions end --user zhangsan@chenguang --device \"Firefox on Windows, 203.0.113.0/24\"",
 		RunE: func(c *cobra.Command, ids []string) error {
-			if ways := []bool{len(ids) > 0, account != "", tenant != ""}; count(ways) != 1 {
+			if ways := []bool{len(ids) > 0, w.account != "", w.tenant != ""}; count(ways) != 1 {
 				return &usageError{errors.New("sessions end wants one of IDs, --user USER@TENANT and --tenant TENANT; see kitbridge sessions end --help")}
 			}
+			if len(ids) > 0 && w.device != "" {
+				return &usageError{errors.New("--device goes with --user or --tenant: an ID is one session already")}
+			}
+			if c.Flags().Changed("device") && w.device == "" { // a script's empty variable must not end everybody's
+				return &usageError{errors.New("--device is empty; leave it out to end all sessions of the user or tenant")}
+			}
 			return withDatabase(c.Context(), p, file, toWrite, func(s *store.Store, _ Config) error {
-				ended, err := endSessions(c.Context(), s, ids, account, tenant)
+				ended, err := endSessions(c.Context(), s, ids, w)
 				switch {
 				case err != nil:
 					return fmt.Errorf("sessions end: %w", err)
@@ -119,8 +154,9 @@ already changes nothing and is no fault.`,
 	}
 	configFlag(c, &file)
 	jsonFlag(c, &asJSON)
-	c.Flags().StringVar(&account, "user", "", "USER@TENANT: all sessions of that person; the last @ separates")
-	c.Flags().StringVar(&tenant, "tenant", "", "all sessions of that tenant, by id or code")
+	c.Flags().StringVar(&w.account, "user", "", "USER@TENANT: all sessions of that person; the last @ separates")
+	c.Flags().StringVar(&w.tenant, "tenant", "", "all sessions of that tenant, by id or code")
+	c.Flags().StringVar(&w.device, "device", "", "of these only the ones begun with that device")
 	return c
 }
 
@@ -134,32 +170,13 @@ func count(all []bool) (n int) {
 	return n
 }
 
-// endSessionsOf ends all sessions of a user, or of the tenant if user is empty.
-func endSessionsOf(ctx context.Context, s *store.Store, tenant sso.TenantID, user sso.UserName) (int, error) {
-	if user == "" {
-		return s.EndSessionsAt(ctx, tenant)
-	}
-	return s.EndSessionsBy(ctx, tenant, user)
-}
-
-func endSessions(ctx context.Context, s *store.Store, ids []string, account, tenant string) (ended int, err error) {
-	if tenant != "" {
-		t, err := findTenant(ctx, s, tenant)
+func endSessions(ctx context.Context, s *store.Store, ids []string, w whose) (ended int, err error) {
+	if len(ids) == 0 {
+		tenant, of, err := w.find(ctx, s)
 		if err != nil {
 			return 0, err
 		}
-		return s.EndSessionsAt(ctx, sso.TenantID(t.ID))
-	}
-	if account != "" {
-		user, tenant, err := splitAccount(account)
-		if err != nil {
-			return 0, err
-		}
-		t, err := findTenant(ctx, s, tenant)
-		if err != nil {
-			return 0, err
-		}
-		return s.EndSessionsBy(ctx, sso.TenantID(t.ID), sso.UserName(user))
+		return s.EndSessionsAt(ctx, sso.TenantID(tenant), of)
 	}
 	for _, id := range ids {
 		n, err := s.EndSessionNamed(ctx, id)

@@ -23,15 +23,18 @@ type API struct {
 	Decide func(ctx context.Context, id int64, approve bool) (Decision, error)
 	// RetryDead makes dead keys due again and says how many; an empty name means all.
 	RetryDead func(ctx context.Context, sink, tenant string) (int, error)
-	// EndSession ends the session with the id of a list, EndSessionsOf all of a user,
-	// or of the tenant if user is empty. Both say how many there were.
+	// EndSession ends the session with the id of a list, EndSessionsOf those of a tenant:
+	// of that user and begun with that device, where these are not empty. Both say how
+	// many there were.
 	EndSession    func(ctx context.Context, id string) (int, error)
-	EndSessionsOf func(ctx context.Context, tenant, user string) (int, error)
+	EndSessionsOf func(ctx context.Context, tenant, user, device string) (int, error)
 }
 
 // Query says which part of a list is wanted.
 type Query struct {
 	Tenant string // empty: all
+	User   string // of sessions only; empty: all
+	Device string // of sessions only; empty: all
 	After  string // the next of the page before
 	Limit  int    // 0: as many as the list thinks right
 }
@@ -68,10 +71,13 @@ func (c *console) complete() bool {
 func (c *console) routes(mux *http.ServeMux) {
 	c.handle(mux, map[string]action{http.MethodGet: c.status}, "/api/v1/status")
 	for name, list := range c.API.Lists {
-		methods := map[string]action{http.MethodGet: listAction(list)}
+		known := []string{"tenant", "after", "limit"}
+		methods := map[string]action{}
 		if name == "sessions" {
+			known = append(known, "user", "device")
 			methods[http.MethodDelete] = c.endSessionsOf
 		}
+		methods[http.MethodGet] = listAction(list, known)
 		c.handle(mux, methods, "/api/v1/"+name)
 	}
 	for word, approve := range map[string]bool{"approve": true, "reject": false} {
@@ -160,13 +166,13 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s, "")
 }
 
-func listAction(list func(context.Context, Query) (any, error)) action {
+func listAction(list func(context.Context, Query) (any, error), known []string) action {
 	return func(r *http.Request) (any, error) {
-		given, err := parameters(r, "tenant", "after", "limit")
+		given, err := parameters(r, known...)
 		if err != nil {
 			return nil, err
 		}
-		q := Query{Tenant: given["tenant"], After: given["after"]}
+		q := Query{Tenant: given["tenant"], User: given["user"], Device: given["device"], After: given["after"]}
 		if text, ok := given["limit"]; ok {
 			if q.Limit, err = strconv.Atoi(text); err != nil || q.Limit < 1 {
 				return nil, &ParameterError{"limit", "is not a number of 1 or more"}
@@ -214,16 +220,18 @@ func (c *console) endSession(r *http.Request) (any, error) {
 }
 
 func (c *console) endSessionsOf(r *http.Request) (any, error) {
-	given, err := parameters(r, "tenant", "user")
+	given, err := parameters(r, "tenant", "user", "device")
 	if err != nil {
 		return nil, err
 	}
 	if given["tenant"] == "" {
 		return nil, &ParameterError{"tenant", "is missing"}
 	}
-	if user, named := given["user"]; named && user == "" { // a script's empty variable must not end everybody's
-		return nil, &ParameterError{"user", "is empty; leave it out to end all sessions of the tenant"}
+	for _, name := range []string{"user", "device"} {
+		if value, named := given[name]; named && value == "" { // a script's empty variable must not end everybody's
+			return nil, &ParameterError{name, "is empty; leave it out to end all sessions of the tenant"}
+		}
 	}
-	n, err := c.API.EndSessionsOf(r.Context(), given["tenant"], given["user"])
+	n, err := c.API.EndSessionsOf(r.Context(), given["tenant"], given["user"], given["device"])
 	return map[string]int{"ended": n}, err
 }

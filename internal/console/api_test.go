@@ -26,7 +26,7 @@ func api() console.API {
 		if q.Limit > 1000 {
 			return nil, fmt.Errorf("list: %w", &console.ParameterError{Parameter: "limit", Reason: "is not between 1 and 1000"})
 		}
-		return map[string]any{"items": []string{q.Tenant}, "next": q.After, "limit": q.Limit}, nil
+		return map[string]any{"items": []string{q.Tenant + q.User + q.Device}, "next": q.After, "limit": q.Limit}, nil
 	}
 	return console.API{
 		Lists: map[string]func(context.Context, console.Query) (any, error){"users": echo, "held": echo, "dead": echo, "sessions": echo},
@@ -47,7 +47,9 @@ func api() console.API {
 			}
 			return len(id) - 1, nil
 		},
-		EndSessionsOf: func(_ context.Context, tenant, user string) (int, error) { return len(tenant) + len(user), nil },
+		EndSessionsOf: func(_ context.Context, tenant, user, device string) (int, error) {
+			return len(tenant) + len(user) + len(device), nil
+		},
 	}
 }
 
@@ -90,6 +92,10 @@ func TestAPI(t *testing.T) {
 		{"DELETE", "/api/v1/sessions/bad", 400, `{"error":"bad_parameter","message":"id is not the id of a session","parameter":"id"}`},
 		{"DELETE", "/api/v1/sessions?tenant=t&user=u", 200, `{"ended":2}`},
 		{"DELETE", "/api/v1/sessions?tenant=tt", 200, `{"ended":2}`},
+		{"DELETE", "/api/v1/sessions?tenant=tt&device=ddd", 200, `{"ended":5}`},
+		{"DELETE", "/api/v1/sessions?tenant=t&device=", 400, `{"error":"bad_parameter","message":"device is empty; leave it out to end all sessions of the tenant","parameter":"device"}`},
+		{"GET", "/api/v1/sessions?user=u&device=d", 200, `{"items":["ud"],"limit":0,"next":""}`},
+		{"GET", "/api/v1/users?user=u", 400, `{"error":"bad_parameter","message":"user is not known here; known are tenant, after, limit","parameter":"user"}`},
 		{"DELETE", "/api/v1/sessions?tenant=t&user=", 400, `{"error":"bad_parameter","message":"user is empty; leave it out to end all sessions of the tenant","parameter":"user"}`},
 		{"DELETE", "/api/v1/sessions", 400, `{"error":"bad_parameter","message":"tenant is missing","parameter":"tenant"}`},
 		{"GET", "/api/v1/sessions", 200, `{"items":[""],"limit":0,"next":""}`},

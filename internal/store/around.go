@@ -155,7 +155,7 @@ func (a around) revokedSince(then map[mark]orgsync.Moment) bool {
 
 // A surrounding is read in one statement, so that it is of one moment: rows of several
 // kinds below each other, with the columns kind, text1, text2, text3, blob1, blob2,
-// number1, number2.
+// number1, number2, number3.
 const (
 	sessionPart    = 0
 	tenantPart     = 1
@@ -167,9 +167,9 @@ const (
 // aroundOf is the text of the query for the scope, the application and the user that
 // these expressions give.
 func aroundOf(scope, app, user string) string {
-	return `SELECT 2, instance, '', '', data, NULL, 0, 0 FROM instance WHERE scope = ` + scope + `
-	UNION ALL SELECT 3, instance, '', '', version, mark, unbound, 0 FROM credential WHERE scope = ` + scope + ` AND app = ` + app + `
-	UNION ALL SELECT 4, '', '', '', grants, NULL, 0, 0 FROM person
+	return `SELECT 2, instance, '', '', data, NULL, 0, 0, 0 FROM instance WHERE scope = ` + scope + `
+	UNION ALL SELECT 3, instance, '', '', version, mark, unbound, 0, 0 FROM credential WHERE scope = ` + scope + ` AND app = ` + app + `
+	UNION ALL SELECT 4, '', '', '', grants, NULL, 0, 0, 0 FROM person
 	WHERE scope = ` + scope + ` AND user_name = ` + user
 }
 
@@ -178,12 +178,13 @@ type part struct {
 	kind    int
 	texts   [3]string
 	blobs   [2][]byte
-	numbers [2]int64
+	numbers [3]int64
 }
 
 func scanPart(rows *sql.Rows) (part, error) {
 	var p part
-	err := rows.Scan(&p.kind, &p.texts[0], &p.texts[1], &p.texts[2], &p.blobs[0], &p.blobs[1], &p.numbers[0], &p.numbers[1])
+	err := rows.Scan(&p.kind, &p.texts[0], &p.texts[1], &p.texts[2], &p.blobs[0], &p.blobs[1],
+		&p.numbers[0], &p.numbers[1], &p.numbers[2])
 	return p, err
 }
 

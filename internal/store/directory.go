@@ -23,8 +23,8 @@ const (
 	// Not LIKE, which gives % and _ a meaning.
 	searchTenants = selectTenant + "replace(t.search, ?, '') <> t.search AND " + isLive + " ORDER BY c.realm, t.search, c.tenant LIMIT ?"
 	listTenants   = selectTenant + isLive + " ORDER BY c.realm, t.search, c.tenant LIMIT ?"
-	selectClients = `SELECT 3, instance, app, client_id, version, client_secret, unbound, 0 FROM credential
-	WHERE scope = ? UNION ALL SELECT 2, instance, '', '', data, NULL, 0, 0 FROM instance WHERE scope = ?`
+	selectClients = `SELECT 3, instance, app, client_id, version, client_secret, unbound, 0, 0 FROM credential
+	WHERE scope = ? UNION ALL SELECT 2, instance, '', '', data, NULL, 0, 0, 0 FROM instance WHERE scope = ?`
 )
 
 // tenantRow is a tenant with the number of its scope.

@@ -15,9 +15,12 @@ import (
 const (
 	// A session belongs to a tenant of production or of the test realm.
 	sessionItems = `SELECT s.scope, s.id, (SELECT tenant FROM scope WHERE id = s.scope), (SELECT realm FROM scope WHERE id = s.scope),
-	s.app, s.user_name, s.expires, s.touched, s.data
+	s.app, s.user_name, s.expires, s.touched, s.device, s.data
 	FROM session s WHERE (s.scope, s.user_name, s.id) > (?, ?, ?) AND s.expires > ? AND s.touched + s.idle > ?
-	AND (? = '' OR s.scope IN (SELECT id FROM scope WHERE tenant = ?)) ORDER BY s.scope, s.user_name, s.id LIMIT ?`
+	AND (? = '' OR s.scope IN (SELECT id FROM scope WHERE tenant = ?)) AND (? = '' OR s.user_name = ?) AND (? = '' OR s.device = ?)
+	ORDER BY s.scope, s.user_name, s.id LIMIT ?`
+	deleteMatching = `DELETE FROM session WHERE scope IN (SELECT id FROM scope WHERE tenant = ?)
+	AND (? = '' OR user_name = ?) AND (? = '' OR device = ?)`
 	countSessions = "SELECT COUNT(*) FROM session WHERE expires > ? AND touched + idle > ?"
 )
 
@@ -33,6 +36,8 @@ type SessionItem struct {
 	// Seen is the last use that was written, at most once a minute.
 	Seen    time.Time `json:"seen_at"`
 	Expires time.Time `json:"expires_at"`
+	// Device is what it was begun with, such as "Firefox on Windows, 203.0.113.0/24".
+	Device string `json:"device"`
 	// Live: the next request with it is let in. One that is not was revoked, or its
 	// user, application or tenant is gone.
 	Live bool `json:"live"`
@@ -40,10 +45,17 @@ type SessionItem struct {
 	Test bool `json:"test"`
 }
 
+// SessionsOf names sessions: those of a user, and those begun with a device. What is empty
+// is any.
+type SessionsOf struct {
+	User   sso.UserName
+	Device string
+}
+
 // ListSessions lists the sessions that have not expired, tenant by tenant, by user name.
 // Errors are as those of [Store.ListTenants]. The page's tenant may be of the test realm
 // too.
-func (s *Store) ListSessions(ctx context.Context, p Page) (List[SessionItem], error) {
+func (s *Store) ListSessions(ctx context.Context, of SessionsOf, p Page) (List[SessionItem], error) {
 	tenant := string(p.Tenant)
 	p.Tenant = ""
 	w, err := s.window(ctx, "sessions", p)
@@ -58,7 +70,8 @@ func (s *Store) ListSessions(ctx context.Context, p Page) (List[SessionItem], er
 	}
 	now := s.now()
 	rows, err := collect(ctx, s.readers, scanSessionItem, sessionItems,
-		w.after.numbers[0], w.after.texts[0], []byte(w.after.texts[1]), now.UnixMilli(), now.UnixMilli(), tenant, tenant, w.limit+1)
+		w.after.numbers[0], w.after.texts[0], []byte(w.after.texts[1]), now.UnixMilli(), now.UnixMilli(),
+		tenant, tenant, string(of.User), string(of.User), of.Device, of.Device, w.limit+1)
 	if err != nil {
 		return List[SessionItem]{}, fmt.Errorf("list sessions: %w", err)
 	}
@@ -79,7 +92,7 @@ func scanSessionItem(rows *sql.Rows) (r row[SessionItem], err error) {
 	var realm orgsync.Realm
 	var expires, touched int64
 	i := &r.item
-	if err := rows.Scan(&r.at.numbers[0], &id, &i.Tenant, &realm, &i.App, &i.User, &expires, &touched, &raw); err != nil {
+	if err := rows.Scan(&r.at.numbers[0], &id, &i.Tenant, &realm, &i.App, &i.User, &expires, &touched, &i.Device, &raw); err != nil {
 		return r, err
 	}
 	data, err := decodeSession(raw)
@@ -109,14 +122,9 @@ func (s *Store) EndSessionNamed(ctx context.Context, id string) (int, error) {
 	return s.delete(ctx, "end session", deleteSession, key)
 }
 
-// EndSessionsBy ends all sessions of a user and says how many there were.
-func (s *Store) EndSessionsBy(ctx context.Context, tenant sso.TenantID, user sso.UserName) (int, error) {
-	return s.delete(ctx, "end sessions", deleteUsers, string(tenant), string(user))
-}
-
-// EndSessionsAt ends all sessions of a tenant and says how many there were.
-func (s *Store) EndSessionsAt(ctx context.Context, tenant sso.TenantID) (int, error) {
-	return s.delete(ctx, "end sessions", deleteTenants, string(tenant))
+// EndSessionsAt ends the sessions of a tenant that are named and says how many there were.
+func (s *Store) EndSessionsAt(ctx context.Context, tenant sso.TenantID, of SessionsOf) (int, error) {
+	return s.delete(ctx, "end sessions", deleteMatching, string(tenant), string(of.User), string(of.User), of.Device, of.Device)
 }
 
 func (s *Store) delete(ctx context.Context, what, query string, args ...any) (int, error) {

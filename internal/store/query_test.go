@@ -106,6 +106,11 @@ func (w *world) bury(t *testing.T, sink string) {
 	}
 }
 
+// allSessions is the list of sessions as the others are.
+func (w *world) allSessions(ctx context.Context, p store.Page) (store.List[store.SessionItem], error) {
+	return w.ListSessions(ctx, store.SessionsOf{}, p)
+}
+
 // lister is one of the lists, whatever its items are.
 type lister func(context.Context, store.Page) ([]string, string, error)
 
@@ -128,7 +133,7 @@ func lists(w *world) map[string]lister {
 	return map[string]lister{
 		"tenants": listerOf(w.ListTenants), "departments": listerOf(w.ListDepartments), "users": listerOf(w.ListUsers),
 		"parked": listerOf(w.ListParked), "held": listerOf(w.ListHeld), "dead": listerOf(w.ListDead),
-		"journal": listerOf(w.ListJournal), "sessions": listerOf(w.ListSessions),
+		"journal": listerOf(w.ListJournal), "sessions": listerOf(w.allSessions),
 	}
 }
 
@@ -266,7 +271,7 @@ func TestListTexts(t *testing.T) {
 		t.Errorf("parked department = %+v", d)
 	}
 	w.PutAccount(t, "t2", "app", "nobody", sso.Account{Status: sso.AccountRemoved})
-	sessions, err := w.ListSessions(t.Context(), store.Page{})
+	sessions, err := w.ListSessions(t.Context(), store.SessionsOf{}, store.Page{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -328,7 +333,7 @@ func TestExpiredSessions(t *testing.T) {
 		{8 * time.Hour, nil},
 	} {
 		now = morning().Add(c.after)
-		l, err := w.ListSessions(t.Context(), store.Page{})
+		l, err := w.ListSessions(t.Context(), store.SessionsOf{}, store.Page{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -405,7 +410,7 @@ func TestRetryDead(t *testing.T) {
 func TestEndSessions(t *testing.T) {
 	t.Parallel()
 	w := enterprise(t)
-	l, err := w.ListSessions(t.Context(), store.Page{Tenant: "t"})
+	l, err := w.ListSessions(t.Context(), store.SessionsOf{}, store.Page{Tenant: "t"})
 	if err != nil || len(l.Items) != 3 {
 		t.Fatalf("sessions = %+v, %v", l, err)
 	}
@@ -419,19 +424,70 @@ func TestEndSessions(t *testing.T) {
 			t.Errorf("EndSessionNamed(%q) = %v, want ErrInvalid", bad, err)
 		}
 	}
-	if ended, err := w.EndSessionsBy(t.Context(), "t", "u1"); ended != 1 || err != nil {
-		t.Errorf("EndSessionsBy = %d, %v, want 1", ended, err)
+	if ended, err := w.EndSessionsAt(t.Context(), "t", store.SessionsOf{User: "u1"}); ended != 1 || err != nil {
+		t.Errorf("EndSessionsAt of u1 = %d, %v, want 1", ended, err)
 	}
-	if l, err = w.ListSessions(t.Context(), store.Page{Tenant: "t"}); err != nil || len(l.Items) != 1 || l.Items[0].User != "u2" {
+	if l, err = w.ListSessions(t.Context(), store.SessionsOf{}, store.Page{Tenant: "t"}); err != nil || len(l.Items) != 1 || l.Items[0].User != "u2" {
 		t.Errorf("sessions left = %+v, %v, want that of u2", l, err)
 	}
 	for _, c := range []struct {
 		tenant sso.TenantID
 		want   int
 	}{{"another", 0}, {"t", 1}, {"t", 0}} {
-		if ended, err := w.EndSessionsAt(t.Context(), c.tenant); ended != c.want || err != nil {
+		if ended, err := w.EndSessionsAt(t.Context(), c.tenant, store.SessionsOf{}); ended != c.want || err != nil {
 			t.Errorf("EndSessionsAt(%s) = %d, %v, want %d", c.tenant, ended, err, c.want)
 		}
+	}
+}
+
+// TestSessionsOf: sessions are listed and ended by who they are of and what they were begun with.
+func TestSessionsOf(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	cfg.Now = morning
+	w := newWorld(t, open(t, cfg))
+	w.admit(t, "u", "v")
+	for _, of := range []store.SessionsOf{{User: "u", Device: "Firefox"}, {User: "u", Device: "Edge"}, {User: "u"}, {User: "v", Device: "Edge"}} {
+		w.session(t, func(n *sso.NewSession) { n.User, n.Device = of.User, of.Device })
+	}
+	listed := func(of store.SessionsOf) (got []string) {
+		t.Helper()
+		for _, tenant := range []orgsync.TenantID{"t", ""} {
+			l, err := w.ListSessions(t.Context(), of, store.Page{Tenant: tenant})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = nil
+			for _, i := range l.Items {
+				got = append(got, string(i.User)+" "+i.Device)
+			}
+			slices.Sort(got)
+		}
+		return got
+	}
+	for _, tt := range []struct {
+		of   store.SessionsOf
+		want []string
+	}{
+		{store.SessionsOf{User: "u"}, []string{"u ", "u Edge", "u Firefox"}},
+		{store.SessionsOf{Device: "Edge"}, []string{"u Edge", "v Edge"}},
+		{store.SessionsOf{User: "u", Device: "Edge"}, []string{"u Edge"}},
+		{store.SessionsOf{Device: "edge"}, nil},
+	} {
+		if diff := cmp.Diff(tt.want, listed(tt.of)); diff != "" {
+			t.Errorf("sessions of %+v (-want +got):\n%s", tt.of, diff)
+		}
+	}
+	for _, tt := range []struct {
+		of   store.SessionsOf
+		want int
+	}{{store.SessionsOf{User: "v", Device: "Firefox"}, 0}, {store.SessionsOf{User: "u", Device: "Edge"}, 1}, {store.SessionsOf{User: "u"}, 2}} {
+		if n, err := w.EndSessionsAt(t.Context(), "t", tt.of); n != tt.want || err != nil {
+			t.Errorf("EndSessionsAt %+v = %d, %v, want %d", tt.of, n, err, tt.want)
+		}
+	}
+	if diff := cmp.Diff([]string{"v Edge"}, listed(store.SessionsOf{})); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
 	}
 }
 

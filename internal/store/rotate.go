@@ -4,9 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kitbridge/kitbridge/orgsync"
+	"github.com/kitbridge/kitbridge/sso"
 )
 
 const (
@@ -45,11 +47,15 @@ type sealedValue struct {
 	scope    orgsync.Scope
 	instance orgsync.InstanceID
 	app      orgsync.AppID
-	secret   bool // else a data key
+	secret   bool            // else a data key
+	session  *sso.SessionKey // tokens of that session, and none of the above
 	sealed   []byte
 }
 
 func (v sealedValue) place() []byte {
+	if v.session != nil {
+		return tokensPlace(*v.session)
+	}
 	if v.secret {
 		return secretPlace(v.scope, v.instance, v.app)
 	}
@@ -68,7 +74,11 @@ func (s *Store) sealedValues(ctx context.Context) ([]sealedValue, error) {
 		v.secret = true
 		return v, rows.Scan(&v.scope.Realm, &v.scope.Tenant, &v.instance, &v.app, &v.sealed)
 	}, selectSealedClients)
-	return append(keys, secrets...), err
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := s.sealedTokens(ctx)
+	return slices.Concat(keys, secrets, tokens), err
 }
 
 // CountSealed counts the sealed values by what name says of each.
@@ -114,6 +124,10 @@ func (s *Store) reseal(ctx context.Context, v sealedValue) (int, error) {
 	fresh := s.keys.Seal(plain, v.place())
 	var n int64
 	err = s.writer.inTx(ctx, durable, func(ctx context.Context, c conn) error {
+		if v.session != nil {
+			n, err = c.exec(ctx, resealTokens, fresh, v.session[:], v.sealed)
+			return err
+		}
 		id, err := openScope(ctx, c, v.scope)
 		if err != nil {
 			return err

@@ -17,17 +17,17 @@ const (
 )
 
 const (
-	insertSession = `INSERT INTO session (id, scope, app, user_name, expires, idle, touched, data, subject, provider_session)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	insertSession = `INSERT INTO session
+	(id, scope, app, user_name, expires, idle, touched, data, subject, provider_session, device, due, tokens)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	selectTouched = "SELECT touched FROM session WHERE id = ?"
 	touchSession  = "UPDATE session SET touched = ? WHERE id = ? AND touched <= ?"
 	deleteSession = "DELETE FROM session WHERE id = ?"
 	deleteUsers   = "DELETE FROM session WHERE scope IN (SELECT id FROM scope WHERE tenant = ?) AND user_name = ?"
-	deleteTenants = "DELETE FROM session WHERE scope IN (SELECT id FROM scope WHERE tenant = ?)"
 	deleteExpired = "DELETE FROM session WHERE expires <= ? OR touched + idle <= ?"
-	selectLive    = `SELECT 0, s.app, s.user_name, '', s.data, s.id, s.expires, s.touched FROM session s
+	selectLive    = `SELECT 0, s.app, s.user_name, '', s.data, s.id, s.expires, s.touched, s.due FROM session s
 	WHERE s.id = ? AND s.expires > ? AND s.touched + s.idle > ?
-	UNION ALL SELECT 1, c.tenant, t.code, t.name, NULL, NULL, t.active, c.realm
+	UNION ALL SELECT 1, c.tenant, t.code, t.name, NULL, NULL, t.active, c.realm, 0
 	FROM session s JOIN scope c ON c.id = s.scope JOIN tenant t ON t.scope = s.scope WHERE s.id = ?
 	UNION ALL `
 )
@@ -104,7 +104,7 @@ func (s *Store) CreateSession(ctx context.Context, n sso.NewSession) error {
 		}
 		_, err = c.exec(ctx, insertSession, n.Key[:], t.scope, string(n.App), string(n.User),
 			n.Expires.UnixMilli(), n.Idle.Milliseconds(), n.Created.UnixMilli(), data.encode(),
-			string(n.Subject), string(n.ProviderSession))
+			string(n.Subject), string(n.ProviderSession), n.Device, millis(n.Due), s.sealTokens(n.Key, n.Tokens))
 		return err
 	})
 	if err != nil {
@@ -143,7 +143,7 @@ func judge(parts []part) (sso.LiveSession, error) {
 		case sessionPart:
 			found = true
 			live.App, live.User = sso.AppID(p.texts[0]), sso.UserName(p.texts[1])
-			live.Expires, live.Touched = timeOf(p.numbers[0]), timeOf(p.numbers[1])
+			live.Expires, live.Touched, live.Due = timeOf(p.numbers[0]), timeOf(p.numbers[1]), timeOf(p.numbers[2])
 			data, err = decodeSession(p.blobs[0])
 		case tenantPart:
 			live.Tenant, live.TenantCode, live.TenantName = sso.TenantID(p.texts[0]), p.texts[1], p.texts[2]
