@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -389,6 +388,17 @@ func (d *deliveries) CreateSession(ctx context.Context, s sso.NewSession) error 
 	return d.memory.CreateSession(ctx, s)
 }
 
+// noticed is a context that tells when somebody is about to wait for its end.
+type noticed struct {
+	context.Context
+	waits func()
+}
+
+func (n noticed) Done() <-chan struct{} {
+	n.waits()
+	return n.Context.Done()
+}
+
 // TestParallelDeliveryMakesOneSession delivers a callback several times while the first delivery is under way, whose browser
 // hangs up. All are answered with one session.
 func TestParallelDeliveryMakesOneSession(t *testing.T) {
@@ -419,22 +429,14 @@ func TestParallelDeliveryMakesOneSession(t *testing.T) {
 		return ""
 	}
 	ctx, hangUp := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	var begun atomic.Int32
+	var wg, waiting sync.WaitGroup
 	ids := make([]string, 8)
 	d.during = func() {
 		for i := range ids[1:] {
-			wg.Go(func() {
-				begun.Add(1)
-				ids[i+1] = deliver(t.Context())
-			})
+			waiting.Add(1)
+			wg.Go(func() { ids[i+1] = deliver(noticed{t.Context(), sync.OnceFunc(waiting.Done)}) })
 		}
-		for begun.Load() < int32(len(ids)-1) {
-			runtime.Gosched()
-		}
-		for range 10_000 { // until they wait for this one
-			runtime.Gosched()
-		}
+		waiting.Wait() // a delivery that comes when this one is over is told so, and none of these is
 		hangUp()
 	}
 	ids[0] = deliver(ctx)
