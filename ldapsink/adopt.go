@@ -35,7 +35,8 @@ func (r *round) adoptUsers(ctx context.Context, names []orgsync.UserName) error 
 		name := orgsync.UserName(text)
 		r.adoptOne(id, r.org.userDN(name, r.users[name], r.of), candidates[id])
 		if e, ok := r.have[id]; ok {
-			r.inventory.byDN[r.inventory.hash(e.DN.Key())] = r.inventory.byName[name]
+			n, _ := r.inventory.find(name)
+			r.inventory.byDN[r.inventory.hashOf(e.DN)] = n
 		}
 	}
 	return nil

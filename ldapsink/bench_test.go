@@ -123,8 +123,8 @@ func bareLoad(b *testing.B) time.Duration {
 	return elapsed
 }
 
-// BenchmarkMoveDepartment moves a department with ten below it to and fro. writes/op is the
-// number of writes it takes.
+// BenchmarkMoveDepartment moves a department of ten thousand users, with ten departments below
+// it, to and fro. writes/op is the number of writes it takes.
 func BenchmarkMoveDepartment(b *testing.B) {
 	f := newFixture(b, peers.SlapdOptions{})
 	f.state.department("east", "东", "")
@@ -133,6 +133,9 @@ func BenchmarkMoveDepartment(b *testing.B) {
 		f.state.department(fmt.Sprintf("below%d", i), "下", "moving")
 	}
 	f.state.department("moving", "动", "east")
+	for i := range loadUsers {
+		f.state.user(fmt.Sprintf("user%05d", i), "某", map[bool]string{true: "moving", false: fmt.Sprintf("below%d", i%10)}[i%2 == 0])
+	}
 	f.all()
 	parents, writes, n := []string{"west", "east"}, 0, 0
 	for b.Loop() {

@@ -20,42 +20,73 @@ func (p *pool) Search(ctx context.Context, q Search, yield func(Found) error) er
 		spelling[strings.ToLower(name)] = name
 	}
 	return p.with(ctx, func(c *connection) error {
-		for {
-			var result *ldap.SearchResult
-			err := c.do(ctx, "search", q.Base.String(), func(conn *ldap.Conn) (err error) {
-				result, err = conn.Search(request)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			if len(result.Referrals) > 0 && !q.IgnoreReferrals {
-				return &OperationError{Action: "search", DN: q.Base.String(), Code: ldap.LDAPResultReferral}
-			}
-			for _, e := range result.Entries {
-				if err := c.complete(ctx, e); err != nil {
-					return err
-				}
-				if err := yield(newFoundEntry(e, spelling)); err != nil {
-					return err
-				}
-			}
+		result, err := c.fetch(ctx, request, q)
+		for err == nil {
 			answer, ok := ldap.FindControl(result.Controls, ldap.ControlTypePaging).(*ldap.ControlPaging)
 			if q.Page == 0 || !ok || len(answer.Cookie) == 0 {
-				return nil
+				return handOut(result.Entries, spelling, yield)
 			}
+			// The server looks for the next page while this one is being handed out.
 			paging.SetCookie(answer.Cookie)
+			entries := result.Entries
+			var failed error
+			ahead := make(chan struct{})
+			go func() { // ends with the request, which has a time-out
+				defer close(ahead)
+				result, failed = c.fetch(ctx, request, q)
+			}()
+			err = handOut(entries, spelling, yield)
+			<-ahead
+			if err == nil {
+				err = failed
+			}
 		}
+		return err
 	})
 }
 
-// newFoundEntry spells the attributes as they were asked for.
+// fetch reads one page, or all there is if no pages were asked for.
+func (c *connection) fetch(ctx context.Context, request *ldap.SearchRequest, q Search) (*ldap.SearchResult, error) {
+	var result *ldap.SearchResult
+	err := c.do(ctx, "search", q.Base.String(), func(conn *ldap.Conn) (err error) {
+		result, err = conn.Search(request)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(result.Referrals) > 0 && !q.IgnoreReferrals {
+		return nil, &OperationError{Action: "search", DN: q.Base.String(), Code: ldap.LDAPResultReferral}
+	}
+	for _, e := range result.Entries {
+		if err := c.complete(ctx, e); err != nil {
+			return nil, err
+		}
+	}
+	return result, nil
+}
+
+// handOut yields the entries, and keeps none.
+func handOut(entries []*ldap.Entry, spelling map[string]string, yield func(Found) error) error {
+	for i, e := range entries {
+		entries[i] = nil
+		if err := yield(newFoundEntry(e, spelling)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newFoundEntry spells the attributes as they were asked for, and notes the server's spelling.
 func newFoundEntry(e *ldap.Entry, spelling map[string]string) Found {
 	f := Found{DN: e.DN, Attributes: make(Attributes, len(e.Attributes))}
 	for _, a := range e.Attributes {
-		name, ok := spelling[strings.ToLower(a.Name)]
+		name, ok := spelling[a.Name]
 		if !ok {
-			name = a.Name
+			if name, ok = spelling[strings.ToLower(a.Name)]; !ok {
+				name = a.Name
+			}
+			spelling[a.Name] = name
 		}
 		f.Attributes[name] = a.Values
 	}

@@ -177,7 +177,8 @@ func (o organisation) accountControl(enabled bool, present Attributes) string {
 // userAttributes are the attributes of a user that we keep, by what the directory is
 // configured to hold.
 func (o organisation) userAttributes(name orgsync.UserName, as orgsync.Attributes) (Attributes, []string) {
-	v := values{attributes: Attributes{"uid": {string(name)}}}
+	v := values{attributes: make(Attributes, 16)}
+	v.attributes["uid"] = []string{string(name)}
 	set := func(attribute, value string) { v.set(attribute, value, o.profile.syntax(attribute)) }
 	set("displayName", as.Value(orgsync.AttrName))
 	full := string(name) // cn and sn are required (RFC 4519, section 3.12)
@@ -201,7 +202,9 @@ func (o organisation) userAttributes(name orgsync.UserName, as orgsync.Attribute
 	if !ok {
 		v.warnings = append(v.warnings, "employeeType left out: not one of 1, 2, 3, 4")
 	}
-	o.mapping.apply(&v, fieldsOf(o.state, name, as), o.profile)
+	if len(o.mapping.templates) > 0 {
+		o.mapping.apply(&v, fieldsOf(o.state, name, as), o.profile)
+	}
 	return v.attributes, v.warnings
 }
 

@@ -63,11 +63,11 @@ func isAttributeType(s string) bool {
 }
 
 func (f Folding) newRDN(attribute, value string) rdn {
-	return rdn{
-		text:  attribute + "=" + escapeValue(value),
-		key:   strings.ToLower(attribute) + "=" + escapeValue(f.fold(value)),
-		value: value,
+	r := rdn{text: attribute + "=" + escapeValue(value), value: value}
+	if r.key = r.text; !isFolded(attribute) || !isFolded(value) {
+		r.key = strings.ToLower(attribute) + "=" + escapeValue(f.fold(value))
 	}
+	return r
 }
 
 // Child returns the name of an entry directly below, whose RDN is attribute=value. The
@@ -120,6 +120,11 @@ func (d DN) Key() string {
 
 func (d DN) join(part func(rdn) string) string {
 	var b strings.Builder
+	size := len(d.rdns)
+	for _, r := range d.rdns {
+		size += len(part(r))
+	}
+	b.Grow(size)
 	for i, r := range d.rdns {
 		if i > 0 {
 			b.WriteByte(',')
@@ -143,6 +148,9 @@ func (d DN) IsBelow(other DN) bool {
 // escapeValue writes a value for use in a name. It escapes what RFC 4514, section 2.4,
 // requires, control characters, and '=', which Active Directory refuses bare.
 func escapeValue(s string) string {
+	if isPlain(s) {
+		return s
+	}
 	const digits = "0123456789ABCDEF"
 	var b strings.Builder
 	for i, r := range s {

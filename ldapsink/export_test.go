@@ -15,3 +15,25 @@ func NewDirectory(t *tls.Config, bindDN, password string, timeout time.Duration,
 		Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 }
+
+// Names reads names as a round does.
+type Names struct {
+	*names
+	v *inventory
+}
+
+// NewNames begins anew.
+func NewNames(f Folding) Names { return Names{newNames(f), newInventory()} }
+
+// Parse reads one.
+func (n Names) Parse(text string) (DN, error) { return n.parse(text) }
+
+// Hashes returns the hash of a name as it is found without taking the name apart, and that of
+// its key.
+func (n Names) Hashes(text string) (hash, ofKey uint64, ok bool) {
+	hash, ok = n.hash(n.v, text)
+	if dn, err := n.folding.ParseDN(text); err == nil {
+		ofKey = n.v.hash(dn.Key())
+	}
+	return hash, ofKey, ok
+}

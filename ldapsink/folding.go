@@ -36,6 +36,9 @@ func (f Folding) String() string {
 
 // fold prepares a value for comparison.
 func (f Folding) fold(s string) string {
+	if isFolded(s) {
+		return s
+	}
 	if f == FoldCompatible {
 		s = norm.NFKC.String(s)
 	}

@@ -82,7 +82,7 @@ func (r *round) identify(ctx context.Context, entries []found, class string, can
 			id, ok = r.intended(f, candidates(f))
 		}
 		if !ok || !f.is(class) {
-			r.others = append(r.others, f.Entry)
+			r.notOurs(f)
 			continue
 		}
 		f.ID = id
@@ -90,6 +90,9 @@ func (r *round) identify(ctx context.Context, entries []found, class string, can
 	}
 	return nil
 }
+
+// notOurs notes where an entry of others stands. What it holds does not matter.
+func (r *round) notOurs(f found) { r.others = append(r.others, Entry{DN: f.DN}) }
 
 // intended finds the id under which the entry was about to be added.
 func (r *round) intended(f found, candidates []EntryID) (EntryID, bool) {

@@ -2,6 +2,7 @@ package ldapsink
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"hash/maphash"
 	"maps"
@@ -15,8 +16,8 @@ import (
 // be nothing is kept but hashes.
 type inventory struct {
 	seed    maphash.Seed
-	records []record
-	byName  map[orgsync.UserName]int32
+	records []record          // in the order of the users' names
+	within  []int32           // the groups of all users, one user's after the other's
 	byDN    map[uint64]int32  // names that users have or should have
 	groups  map[EntryID]int32 // where each stands in sizes
 	ids     []EntryID         // the groups, in the order of their numbers
@@ -35,7 +36,8 @@ type record struct {
 	name   orgsync.UserName
 	dn     uint64 // hash of the name of the entry
 	digest uint64 // hash of that and of the attributes
-	groups []int32
+	within int32  // where the groups begin in inventory.within
+	groups int32  // how many they are
 	// wanted: there should be an entry. seen: there is. off: its account has no access.
 	// close: it is looked at closely, whatever the hashes say.
 	wanted, seen, off, close bool
@@ -43,12 +45,39 @@ type record struct {
 
 func newInventory() *inventory {
 	return &inventory{
-		seed: maphash.MakeSeed(), byName: map[orgsync.UserName]int32{}, byDN: map[uint64]int32{}, groups: map[EntryID]int32{},
+		seed: maphash.MakeSeed(), byDN: map[uint64]int32{}, groups: map[EntryID]int32{},
 		numbers: map[claim]bool{},
 	}
 }
 
-func (v *inventory) hash(s string) uint64 { return maphash.String(v.seed, s) }
+// hash is that of the key of a name, see hashOf.
+func (v *inventory) hash(key string) uint64 { return maphash.String(v.seed, key) }
+
+// hashOf is the hash of the name's key, which need not be put together for it.
+func (v *inventory) hashOf(dn DN) uint64 {
+	var h maphash.Hash
+	h.SetSeed(v.seed)
+	for i, r := range dn.rdns {
+		if i > 0 {
+			_ = h.WriteByte(',')
+		}
+		_, _ = h.WriteString(r.key)
+	}
+	return h.Sum64()
+}
+
+// find returns the number of a user.
+func (v *inventory) find(name orgsync.UserName) (int32, bool) {
+	n, ok := slices.BinarySearchFunc(v.records, name, func(rec record, name orgsync.UserName) int {
+		return strings.Compare(string(rec.name), string(name))
+	})
+	return int32(n), ok //nolint:gosec // there are not that many users
+}
+
+// groupsOf are the numbers of the groups that the user should be in.
+func (v *inventory) groupsOf(rec *record) []int32 {
+	return v.within[rec.within : rec.within+rec.groups]
+}
 
 // group is the number of a group.
 func (v *inventory) group(id EntryID) int32 {
@@ -77,7 +106,7 @@ func (v *inventory) membersOf(n int32) []int32 {
 			v.members[g] = make([]int32, 0, size)
 		}
 		for i := range v.records {
-			for _, g := range v.records[i].groups {
+			for _, g := range v.groupsOf(&v.records[i]) {
 				v.members[g] = append(v.members[g], int32(i))
 			}
 		}
@@ -89,15 +118,17 @@ func (v *inventory) membersOf(n int32) []int32 {
 func (v *inventory) digest(dn uint64, attributes Attributes) uint64 {
 	var h maphash.Hash
 	h.SetSeed(v.seed)
-	maphash.WriteComparable(&h, dn)
+	var room [8]byte
+	number := func(n uint64) { _, _ = h.Write(binary.LittleEndian.AppendUint64(room[:0], n)) }
+	number(dn)
 	for _, name := range v.names {
 		values := attributes[name]
 		if len(values) > 1 {
 			values = slices.Sorted(slices.Values(values))
 		}
-		maphash.WriteComparable(&h, len(values))
+		number(uint64(len(values)))
 		for _, value := range values {
-			maphash.WriteComparable(&h, len(value))
+			number(uint64(len(value)))
 			_, _ = h.WriteString(value)
 		}
 	}
@@ -156,7 +187,7 @@ func (r *round) take(u orgsync.User) {
 				}
 			}
 		}
-		rec.dn = v.hash(w.DN.Key())
+		rec.dn = v.hashOf(w.DN)
 		rec.digest = v.digest(r.dnHash(rec.dn), w.Attributes)
 	}
 	n := int32(len(v.records)) //nolint:gosec // there are not that many users
@@ -167,14 +198,15 @@ func (r *round) take(u orgsync.User) {
 			v.byDN[rec.dn] = n
 		}
 	}
+	rec.within = int32(len(v.within)) //nolint:gosec // there are not that many memberships
 	if r.org.isEnabled(u) {
 		for _, id := range r.wholeGroupsOf(u) {
 			g := v.group(id)
-			rec.groups = append(rec.groups, g)
+			v.within = append(v.within, g)
 			v.sizes[g]++
 		}
 	}
-	v.byName[u.Name] = n
+	rec.groups = int32(len(v.within)) - rec.within //nolint:gosec // as above
 	v.records = append(v.records, rec)
 }
 
@@ -227,8 +259,12 @@ func (r *round) readState(ctx context.Context, view orgsync.Inventory) error {
 	for code := range known {
 		r.inventory.group(EntryID{DepartmentGroup, string(code)})
 	}
+	last := orgsync.UserName("")
 	err := view.AllUsers(ctx, func(u orgsync.User) error {
-		if u.Status != orgsync.StatusAbsent {
+		if u.Name < last { // a slip of the view: users could not be found again
+			return fmt.Errorf("users are not listed in the order of their names")
+		}
+		if last = u.Name; u.Status != orgsync.StatusAbsent {
 			r.take(u)
 		}
 		return nil
@@ -237,31 +273,6 @@ func (r *round) readState(ctx context.Context, view orgsync.Inventory) error {
 		return fmt.Errorf("read users: %w", err)
 	}
 	return nil
-}
-
-// dnKey is DN.Key of a name as a server prints it, without taking it apart where that is
-// plain to see.
-func (f Folding) dnKey(text string) (string, bool) {
-	plain, signs := true, 0
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		switch c {
-		case ',':
-			signs = 0
-		case '=':
-			signs++
-		}
-		if signs > 1 || c >= 0x80 || c < ' ' || c == 0x7f || strings.IndexByte(`"+;<>\#`, c) >= 0 ||
-			c == ' ' && (i == 0 || i == len(text)-1 || strings.IndexByte(" ,=", text[i-1]) >= 0 || strings.IndexByte(" ,=", text[i+1]) >= 0) {
-			plain = false
-			break
-		}
-	}
-	if plain {
-		return strings.ToLower(text), true
-	}
-	dn, err := f.ParseDN(text)
-	return dn.Key(), err == nil
 }
 
 // loadUsers loads the state of these users.

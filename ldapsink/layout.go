@@ -47,6 +47,8 @@ type layout struct {
 	apart   bool   // users without access stand apart: the server has no switch
 	perApp  bool   // there are groups of applications
 	userRDN string // uid, or cn on Active Directory
+
+	made map[string]DN // the containers' names; nil: they are made each time
 }
 
 // lookup returns departments by code. What is not live, or not loaded, has a zero value.
@@ -68,7 +70,12 @@ func (l layout) containers() []string {
 	return names
 }
 
-func (l layout) container(name string) DN { return l.tenant.Child("ou", name) }
+func (l layout) container(name string) DN {
+	if dn, ok := l.made[name]; ok {
+		return dn
+	}
+	return l.tenant.Child("ou", name)
+}
 
 // user is the entry of a user. code is their department, empty if they have none.
 func (l layout) user(name orgsync.UserName, enabled bool, code orgsync.OrgCode, of lookup) DN {

@@ -4,18 +4,20 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"strconv"
 
 	"github.com/kitbridge/kitbridge/orgsync"
 )
 
-// A number such as uidNumber is allocated once and kept in the entry that has it; there is
-// no other record. A new one begins at a digest of tenant and userName and goes on from
-// there until it meets one that no entry below base_dn has.
+// A number such as uidNumber is allocated once and kept in the entry that has it. A new one
+// begins at a digest of tenant and userName and goes on from there until it meets one that no
+// entry below base_dn has and that no user claimed. The claim is what keeps two tenants,
+// which two processes may be at work on, from getting one number before either stands in the
+// directory: it is recorded with the links before the entry is written, and goes with the link.
 
-// claim is a number that a user is about to get. Lanes of other tenants must not take it
-// before it stands in the directory.
+// claim is a number and what it is for.
 type claim struct {
 	attribute string
 	number    int
@@ -38,7 +40,7 @@ func (p pooled) holds(values []string) (int, bool) {
 }
 
 // readNumbers finds a number for every user of the round who needs one. Of two entries that
-// have the same, the one with the greater stable id gets another.
+// have the same, the one whose user claimed it keeps it, and the other gets another.
 func (r *round) readNumbers(ctx context.Context) error {
 	for _, attribute := range r.org.mapping.numbers() {
 		if err := r.allocate(ctx, attribute, *r.org.mapping.templates[attribute].pool); err != nil {
@@ -67,11 +69,12 @@ func (r *round) allocate(ctx context.Context, attribute string, p pooled) error 
 		if err != nil {
 			return err
 		}
+		if err := r.give(ctx, attribute, p, want, owners, result); err != nil {
+			return err
+		}
 		next := map[orgsync.UserName]int{}
-		for _, name := range sortedUsers(want) {
-			n := want[name]
-			if r.mayHave(attribute, name, n, owners[n]) {
-				result[name] = n
+		for name := range want {
+			if _, has := result[name]; has {
 				continue
 			}
 			tries[name]++
@@ -113,33 +116,56 @@ func (r *round) numberOwners(ctx context.Context, attribute string, want map[org
 	return owners, err
 }
 
-// mayHave says whether the user may have the number, and claims it.
-func (r *round) mayHave(attribute string, name orgsync.UserName, n int, owners []string) bool {
-	own := r.links[EntryID{UserEntry, string(name)}].UUID
-	for _, owner := range owners {
-		if owner != own && (own == "" || owner < own || !slices.Contains(owners, own)) {
-			return false
+// give adds to the result what the users may have of what they want, and claims it unless the
+// round only plans.
+func (r *round) give(
+	ctx context.Context, attribute string, p pooled, want map[orgsync.UserName]int, owners map[int][]string, result map[orgsync.UserName]int,
+) error {
+	for names := range slices.Chunk(sortedUsers(want), linksAtATime) {
+		asked := map[orgsync.UserName]int{}
+		for _, name := range names {
+			if n := want[name]; r.has(p, attribute, name, n) || len(owners[n]) == 0 {
+				asked[name] = n
+			}
+		}
+		held, err := r.sink.cfg.Links.Claim(ctx, r.org.state.ID, attribute, asked, false)
+		if err != nil {
+			return fmt.Errorf("read claims of numbers: %w", err)
+		}
+		fresh := map[orgsync.UserName]int{}
+		for _, name := range sortedUsers(asked) {
+			n := asked[name]
+			before, free := held[name]
+			c := claim{attribute, n}
+			if by, claimed := r.claimed[c]; !free || claimed && by != name || !before && !r.isFirst(name, owners[n]) {
+				continue
+			}
+			if r.claimed[c] = name; before || r.onlyPlans {
+				result[name] = n
+			} else {
+				fresh[name] = n
+			}
+		}
+		granted, err := r.sink.cfg.Links.Claim(ctx, r.org.state.ID, attribute, fresh, true)
+		if err != nil {
+			return fmt.Errorf("claim numbers: %w", err)
+		}
+		for name := range granted {
+			result[name] = fresh[name]
 		}
 	}
-	s, c := r.sink, claim{attribute, n}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.claims == nil {
-		s.claims = map[claim]*round{}
-	}
-	by, claimed := s.claims[c]
-	if claimed && by != r || r.claimed[c] != "" && r.claimed[c] != name {
-		return false
-	}
-	s.claims[c], r.claimed[c] = r, name
-	return true
+	return nil
 }
 
-// release gives the claims back: the numbers stand in the directory now, or do not matter.
-func (r *round) release() {
-	r.sink.mu.Lock()
-	defer r.sink.mu.Unlock()
-	for c := range r.claimed {
-		delete(r.sink.claims, c)
-	}
+// has says whether the user's entry has the number.
+func (r *round) has(p pooled, attribute string, name orgsync.UserName, n int) bool {
+	has, ok := p.holds(r.have[EntryID{UserEntry, string(name)}].Attributes[attribute])
+	return ok && has == n
+}
+
+// isFirst says whether no entry with a lesser stable id than the user's is among the owners of
+// a number. Of those who have one that nobody claimed the first keeps it.
+func (r *round) isFirst(name orgsync.UserName, owners []string) bool {
+	own := r.links[EntryID{UserEntry, string(name)}].UUID
+	return !slices.ContainsFunc(owners, func(owner string) bool { return owner != own && (own == "" || owner < own) })
 }

@@ -109,7 +109,7 @@ func (r *round) readContainers(ctx context.Context) error {
 	}
 	for _, e := range entries {
 		if class := kinds[e.DN.Key()]; class == "" || !e.is(class) {
-			r.others = append(r.others, e.Entry)
+			r.notOurs(e)
 			continue
 		}
 		e.ID = EntryID{ContainerEntry, r.server.profile.Folding.fold(e.DN.Value())} // spelled as ours, whoever made it
@@ -191,7 +191,7 @@ func (r *round) readApps(ctx context.Context) error {
 	}
 	for _, e := range entries {
 		if !e.is(r.server.profile.groupClass()) {
-			r.others = append(r.others, e.Entry)
+			r.notOurs(e)
 			continue
 		}
 		for _, name := range names { // spelled as ours, whoever made it

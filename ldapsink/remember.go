@@ -3,7 +3,12 @@ package ldapsink
 import (
 	"context"
 	"fmt"
+	"slices"
 )
+
+// linksAtATime is how many links are written or read at once: nobody else writes to the store
+// of a whole reconciliation's links for longer than that takes.
+const linksAtATime = 1000
 
 // intend records the entries that are about to be added.
 func (r *round) intend(ctx context.Context, operations []Operation) error {
@@ -47,8 +52,8 @@ func (r *round) remember(ctx context.Context, answers bool) error {
 	if err := r.putLinks(ctx, links); err != nil {
 		return err
 	}
-	if len(gone) > 0 {
-		if err := r.sink.cfg.Links.Delete(ctx, r.org.state.ID, gone); err != nil {
+	for chunk := range slices.Chunk(gone, linksAtATime) {
+		if err := r.sink.cfg.Links.Delete(ctx, r.org.state.ID, chunk); err != nil {
 			return fmt.Errorf("forget links: %w", err)
 		}
 	}
@@ -87,11 +92,10 @@ func (r *round) settled() []Link {
 }
 
 func (r *round) putLinks(ctx context.Context, links []Link) error {
-	if len(links) == 0 {
-		return nil
-	}
-	if err := r.sink.cfg.Links.Put(ctx, r.org.state.ID, links); err != nil {
-		return fmt.Errorf("record links: %w", err)
+	for chunk := range slices.Chunk(links, linksAtATime) {
+		if err := r.sink.cfg.Links.Put(ctx, r.org.state.ID, chunk); err != nil {
+			return fmt.Errorf("record links: %w", err)
+		}
 	}
 	return nil
 }

@@ -38,10 +38,11 @@ type round struct {
 	appsRead map[EntryID]bool         // groups of applications that were looked for
 
 	inventory *inventory // of the whole tenant; nil: the round is about some keys
+	onlyPlans bool       // nothing is written, anywhere
 
 	taken   map[string]bool                     // account names of Active Directory that others have
 	numbers map[string]map[orgsync.UserName]int // allocated, by attribute
-	claimed map[claim]orgsync.UserName
+	claimed map[claim]orgsync.UserName          // whom of the round a number is for
 
 	// What is to be, with what must be left out of it.
 	wants    []Want

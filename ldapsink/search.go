@@ -37,8 +37,9 @@ func (f found) is(class string) bool { return f.Attributes.hasFold("objectClass"
 // each yields what is below the base, nothing if it is not there.
 func (s server) each(ctx context.Context, q Search, yield func(found) error) error {
 	q.IgnoreReferrals = s.profile.isAD() // a domain controller holds all of its domain, and names the other domains
+	reader := newNames(s.profile.Folding)
 	err := s.directory.Search(ctx, q, func(e Found) error {
-		dn, err := s.profile.Folding.ParseDN(e.DN)
+		dn, err := reader.parse(e.DN)
 		if err != nil {
 			return &OperationError{Action: "search", DN: q.Base.String(), Code: ldap.LDAPResultDecodingError, Message: err.Error()}
 		}

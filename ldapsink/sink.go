@@ -91,9 +91,8 @@ type Sink struct {
 	directory Directory
 
 	mu       sync.Mutex
-	profile  *Profile         // under mu; nil: not asked for yet
-	claims   map[claim]*round // under mu: numbers that are about to be written, and by whom
-	external string           // under mu: the DN that the server knows us by, if we name none
+	profile  *Profile // under mu; nil: not asked for yet
+	external string   // under mu: the DN that the server knows us by, if we name none
 
 	owner ownership
 }
@@ -184,12 +183,17 @@ func (s *Sink) organisation(at server, tenant orgsync.Tenant) organisation {
 	if !s.cfg.RootBase {
 		root = root.Child("ou", string(tenant.ID))
 	}
+	l := layout{
+		tenant: root, users: s.cfg.Layout, apart: at.profile.DisableBy == "",
+		perApp: s.cfg.AppGroups, userRDN: at.profile.userRDN(),
+	}
+	made := map[string]DN{}
+	for _, name := range l.containers() {
+		made[name] = l.container(name)
+	}
+	l.made = made
 	return organisation{
-		layout: layout{
-			tenant: root, users: s.cfg.Layout, apart: at.profile.DisableBy == "",
-			perApp: s.cfg.AppGroups, userRDN: at.profile.userRDN(),
-		},
-		profile: at.profile, mapping: s.cfg.Mapping, state: tenant, nested: s.cfg.NestedGroups, enable: s.cfg.EnableAccounts,
+		layout: l, profile: at.profile, mapping: s.cfg.Mapping, state: tenant, nested: s.cfg.NestedGroups, enable: s.cfg.EnableAccounts,
 		removed: s.cfg.Removed, purgeAfter: s.cfg.PurgeAfter, now: s.cfg.Now(),
 	}
 }
@@ -316,7 +320,6 @@ func (s *Sink) try(ctx context.Context, view orgsync.View, tenant orgsync.Tenant
 		}
 		if err == nil {
 			results, err = r.run(ctx, unique(append(owed, along...)))
-			r.release()
 		}
 		last := attempt == attempts
 		if err != nil {

@@ -77,14 +77,11 @@ var (
 // Plan compares the whole of a tenant with the directory and says what Reconcile would do.
 // It writes nothing, anywhere. A tenant that the directory may not hold has an empty plan.
 //
-// The directory is read in pages; what is kept in memory is about a hundred bytes a user,
+// The directory is read in pages; what is kept in memory is some hundred bytes a user,
 // and what differs. An answer that may be incomplete is an error: nothing is concluded from
 // what it lacks.
 func (s *Sink) Plan(ctx context.Context, view orgsync.Inventory, options WholeOptions) (Whole, error) {
-	r, _, whole, err := s.compare(ctx, view, options)
-	if r != nil {
-		r.release()
-	}
+	_, _, whole, err := s.compare(ctx, view, options, true)
 	return whole, err
 }
 
@@ -95,10 +92,7 @@ func (s *Sink) Reconcile(ctx context.Context, view orgsync.Inventory, options Wh
 	if err := s.probeUnknown(ctx); err != nil {
 		return Whole{}, err
 	}
-	r, ms, whole, err := s.compare(ctx, view, options)
-	if r != nil {
-		defer r.release()
-	}
+	r, ms, whole, err := s.compare(ctx, view, options, false)
 	switch {
 	case err != nil || r == nil:
 		return whole, err
@@ -123,7 +117,7 @@ func (s *Sink) Reconcile(ctx context.Context, view orgsync.Inventory, options Wh
 
 // compare reads everything and plans. The round is nil if the directory may not hold the
 // tenant.
-func (s *Sink) compare(ctx context.Context, view orgsync.Inventory, options WholeOptions) (_ *round, _ []*membership, _ Whole, err error) {
+func (s *Sink) compare(ctx context.Context, view orgsync.Inventory, options WholeOptions, onlyPlans bool) (*round, []*membership, Whole, error) {
 	tenant, err := view.Tenant(ctx)
 	if err != nil {
 		return nil, nil, Whole{}, fmt.Errorf("read tenant: %w", err)
@@ -137,19 +131,14 @@ func (s *Sink) compare(ctx context.Context, view orgsync.Inventory, options Whol
 	if err != nil {
 		return nil, nil, whole, err
 	}
-	r.inventory = newInventory()
+	r.inventory, r.onlyPlans = newInventory(), onlyPlans
 	if err := r.readAll(ctx, view, options.Adopt); err != nil {
 		return nil, nil, whole, err
 	}
 	if err := r.readAccounts(ctx); err != nil {
 		return nil, nil, whole, err
 	}
-	defer func() {
-		if err != nil {
-			r.release()
-		}
-	}()
-	if err = r.readNumbers(ctx); err != nil {
+	if err := r.readNumbers(ctx); err != nil {
 		return nil, nil, whole, err
 	}
 	r.desire()

@@ -17,7 +17,7 @@ func (r *round) readAll(ctx context.Context, view orgsync.Inventory, adopt bool)
 	if err := r.readState(ctx, view); err != nil {
 		return err
 	}
-	var structure, groupEntries []found
+	var structure, groupEntries []found // without the members of groups, which come one after the other
 	for _, name := range r.org.containers() {
 		if name == groups || name == roles || name == apps {
 			continue
@@ -35,14 +35,11 @@ func (r *round) readAll(ctx context.Context, view orgsync.Inventory, adopt bool)
 		return err
 	}
 	for _, name := range r.wholeGroups() {
-		entries, err := r.server.search(ctx, r.org.container(name), SingleLevel, "(objectClass=*)", append(r.org.kept(), "member")...)
+		entries, err := r.server.search(ctx, r.org.container(name), SingleLevel, "(objectClass=*)", r.org.kept()...)
 		if err != nil {
 			return err
 		}
-		for _, e := range entries {
-			e.Attributes["member"] = append([]string{}, e.Attributes["member"]...) // nobody is not the same as not read
-			groupEntries = append(groupEntries, e)
-		}
+		groupEntries = append(groupEntries, entries...)
 	}
 	return r.sortStructure(ctx, structure, groupEntries, adopt)
 }
@@ -84,7 +81,7 @@ func (r *round) readContainer(ctx context.Context, dn DN) ([]found, error) {
 func (s server) batches(ctx context.Context, q Search, handle func([]found) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	full, failed := make(chan []found, 2), make(chan error, 1)
+	full, failed := make(chan []found), make(chan error, 1)
 	go func() { // ends with the search, which ctx ends
 		defer close(full)
 		var batch []found
@@ -146,14 +143,14 @@ func (r *round) compareUsers(ctx context.Context, entries []found) error {
 			continue
 		}
 		v.users++
-		n, known := v.byName[orgsync.UserName(l.ID.Name)]
+		n, known := v.find(orgsync.UserName(l.ID.Name))
 		if !known {
 			unequal = append(unequal, e)
 			continue
 		}
 		rec := &v.records[n]
 		rec.seen = true
-		dn := v.hash(e.DN.Key())
+		dn := v.hashOf(e.DN)
 		if !rec.close && v.digest(r.dnHash(dn), e.Attributes) == rec.digest && r.org.isRight(rec.name, rec.off, e.Attributes) && r.hasMapped(e.Attributes) {
 			if dn != rec.dn { // of a tenant that ended
 				v.byDN[dn] = n
@@ -181,9 +178,9 @@ func (r *round) keep(ctx context.Context, entries []found) error {
 		if !ok || id.Kind != UserEntry {
 			continue
 		}
-		if n, known := r.inventory.byName[orgsync.UserName(id.Name)]; known {
+		if n, known := r.inventory.find(orgsync.UserName(id.Name)); known {
 			r.inventory.records[n].seen = true
-			r.inventory.byDN[r.inventory.hash(e.DN.Key())] = n
+			r.inventory.byDN[r.inventory.hashOf(e.DN)] = n
 		}
 		names = append(names, orgsync.UserName(id.Name))
 	}
@@ -225,9 +222,9 @@ func (r *round) missingUsers(ctx context.Context, adopt bool) error {
 	}
 	for _, name := range names {
 		if e, ok := r.have[EntryID{UserEntry, string(name)}]; ok {
-			n := r.inventory.byName[name]
+			n, _ := r.inventory.find(name)
 			r.inventory.users++
-			r.inventory.byDN[r.inventory.hash(e.DN.Key())] = n
+			r.inventory.byDN[r.inventory.hashOf(e.DN)] = n
 		}
 	}
 	if adopt {
@@ -309,14 +306,14 @@ func (r *round) appsOf(entries []found) {
 		if !e.DN.Parent().Equal(r.org.container(apps)) {
 			continue
 		}
-		for id := range r.inventory.groups {
+		for _, id := range r.inventory.ids {
 			if id.Kind == AppGroup && r.org.groupOf(id).Equal(e.DN) && e.is(r.server.profile.groupClass()) {
 				e.ID = id
 				r.have[id] = e.Entry
 			}
 		}
 		if e.ID == (EntryID{}) {
-			r.others = append(r.others, e.Entry)
+			r.notOurs(e)
 		}
 	}
 }

@@ -90,7 +90,18 @@ func (l links) Delete(ctx context.Context, tenant orgsync.TenantID, ids []ldapsi
 	if err != nil {
 		return err
 	}
-	return l.s.change(ctx, durable, "forget links of sink "+l.sink, deleteLinks, l.sink, string(tenant), list)
+	err = l.s.writer.inTx(ctx, durable, func(ctx context.Context, c conn) error {
+		for _, forget := range []string{deleteLinks, forgetAllotted} {
+			if _, err := c.exec(ctx, forget, l.sink, string(tenant), list); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("forget links of sink %s: %w", l.sink, err)
+	}
+	return nil
 }
 
 // idList writes the parameter of inIDs.

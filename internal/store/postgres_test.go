@@ -68,6 +68,8 @@ func TestPostgreSQL(t *testing.T) {
 		{"Credential", TestCredential},
 		{"Status", TestStatus},
 		{"Links", TestLinks},
+		{"Claim", TestClaim},
+		{"ClaimAtOnce", TestClaimAtOnce},
 		{"BridgeIDStays", TestBridgeIDStays},
 		{"SecretIsBound", TestSecretIsBound},
 		{"DestroyedDataKey", TestDestroyedDataKey},
