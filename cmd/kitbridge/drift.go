@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/kitbridge/kitbridge/internal/store"
@@ -27,29 +28,52 @@ func driftersOf(cfg Config, s orgsync.Sink) []drifter {
 	return nil
 }
 
-// driftPoll is how often it is looked whether something is due to be compared, at most.
-const driftPoll = time.Minute
+const (
+	// driftPoll is how often it is looked whether something is due to be compared, at most.
+	driftPoll = time.Minute
+	// comparingLease is how long a comparison stays with a process that died at it.
+	comparingLease = 10 * time.Minute
+	// wayPoll is how often a comparison that holds a lane looks whether somebody waits for it,
+	// and mostWays how often in a row it makes way.
+	wayPoll, mostWays = 200 * time.Millisecond, 3
+)
+
+// errMakeWay ends work on a tenant for which something was pushed meanwhile.
+var errMakeWay = errors.New("the lane is needed")
 
 // watchDrift compares each tenant with a sink every reconcile_every, until ctx ends. Of
 // several replicas one does.
 func (b *bridge) watchDrift(ctx context.Context, d drifter) {
 	tick := time.NewTicker(max(time.Second, min(driftPoll, d.config.ReconcileEvery/4)))
 	defer tick.Stop()
+	ways := map[orgsync.TenantID]int{} // how often in a row each made way
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			due, err := b.store.DueToCompare(ctx, d.config.Name, now.Add(-d.config.ReconcileEvery))
+			before := now.Add(-d.config.ReconcileEvery)
+			due, err := b.store.DueToCompare(ctx, d.config.Name, before)
+			b.noteNotCompared(ctx, d, err)
 			for _, tenant := range due {
-				if err == nil {
-					err = b.compare(ctx, d, tenant)
+				err := b.compare(ctx, d, tenant, before, ways[tenant] < mostWays)
+				if errors.Is(err, errMakeWay) {
+					ways[tenant]++
+					continue
+				}
+				delete(ways, tenant)
+				b.noteNotCompared(ctx, d, err)
+				if ctx.Err() != nil || errors.Is(err, orgsync.ErrUnavailable) {
+					break // the others would fare no better
 				}
 			}
-			if err != nil && ctx.Err() == nil {
-				b.log.WarnContext(ctx, "not compared", "sink", d.config.Name, "error", publicText(err))
-			}
 		}
+	}
+}
+
+func (b *bridge) noteNotCompared(ctx context.Context, d drifter, err error) {
+	if err != nil && ctx.Err() == nil {
+		b.log.WarnContext(ctx, "not compared", "sink", d.config.Name, "error", publicText(err))
 	}
 }
 
@@ -65,37 +89,106 @@ func publicText(err error) string {
 	return "kitbridge plan says why"
 }
 
-// compare looks whether the sink holds what the state says of a tenant that it is owed
-// nothing of. What differs is reported, or repaired if that is configured.
-func (b *bridge) compare(ctx context.Context, d drifter, tenant orgsync.TenantID) error {
-	view, err := inventoryOf(b.store, tenant)
-	if err != nil {
+// compare looks whether the sink holds what the state says of a tenant, unless it was compared
+// since before, or is being. While it is only read its lane goes on; what seems to differ is
+// looked at again, and repaired, with the lane at rest. makesWay: what is pushed meanwhile
+// goes first, and the error is errMakeWay.
+func (b *bridge) compare(ctx context.Context, d drifter, tenant orgsync.TenantID, before time.Time, makesWay bool) error {
+	now := time.Now()
+	until := now.Add(comparingLease)
+	ours, err := b.store.TakeComparison(ctx, d.config.Name, tenant, before, now, until)
+	if err != nil || !ours {
 		return err
 	}
-	name := d.config.Name
-	guard := guardOf(b.config)
+	noted, err := b.compareNow(ctx, d, tenant, makesWay)
+	if !noted {
+		// It is due again at once. After a crash before this line it is when the lease ends.
+		err = errors.Join(err, b.store.DropComparison(context.WithoutCancel(ctx), d.config.Name, tenant, until))
+	}
+	if errors.Is(err, store.ErrBusy) || errors.Is(err, orgsync.ErrNotFound) {
+		return nil // next time
+	}
+	return err
+}
+
+// compareNow says whether what was found is recorded.
+func (b *bridge) compareNow(ctx context.Context, d drifter, tenant orgsync.TenantID, makesWay bool) (noted bool, err error) {
+	view, err := inventoryOf(b.store, tenant)
+	if err != nil {
+		return false, err
+	}
+	name, guard := d.config.Name, guardOf(b.config)
+	found, err := d.sink.plan(ctx, view, wholeOptions{guard: guard})
+	if err != nil {
+		if pending, _ := b.store.Pending(ctx, name, tenant); pending {
+			return false, nil // perhaps the lane moved what was being read; next time
+		}
+		return false, err
+	}
+	if len(found.Operations) == 0 {
+		return true, b.store.NoteCompared(ctx, name, tenant, time.Now(), 0)
+	}
+	found = comparison{} // it may be large
 	err = withLane(ctx, b.store, name, tenant, busyPoll, func(ctx context.Context, pending bool) error {
 		if pending {
 			return nil // it is about to change; next time
 		}
-		found, err := d.sink.plan(ctx, view, wholeOptions{guard: guard})
-		if err != nil {
-			return err
-		}
-		if len(found.Operations) > 0 {
-			// What the state became while it was read is no drift.
-			if pending, err = b.store.Pending(ctx, name, tenant); err != nil || pending {
+		return b.unlessNeeded(ctx, name, tenant, makesWay, func(ctx context.Context) error {
+			if found, err = d.sink.plan(ctx, view, wholeOptions{guard: guard}); err != nil {
 				return err
 			}
-		}
-		left, err := b.settleDrift(ctx, d, view, found)
-		if noted := b.store.NoteCompared(ctx, name, tenant, time.Now(), left); noted != nil {
-			return noted
-		}
-		return err
+			if len(found.Operations) > 0 {
+				// What the state became while it was read is no drift.
+				if pending, err = b.store.Pending(ctx, name, tenant); err != nil || pending {
+					return err
+				}
+			}
+			left, err := b.settleDrift(ctx, d, view, found)
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if failed := b.store.NoteCompared(ctx, name, tenant, time.Now(), left); failed != nil {
+				return failed
+			}
+			noted = true
+			return err
+		})
 	})
-	if errors.Is(err, store.ErrBusy) || errors.Is(err, orgsync.ErrNotFound) {
-		return nil // next time
+	return noted, err
+}
+
+// unlessNeeded calls do, and ends it with an errMakeWay as soon as the sink is owed something
+// of the tenant.
+func (b *bridge) unlessNeeded(ctx context.Context, sink string, tenant orgsync.TenantID, makesWay bool, do func(context.Context) error) error {
+	if !makesWay {
+		return do(ctx)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var watch sync.WaitGroup
+	stop := make(chan struct{})
+	watch.Go(func() { // ends with do
+		tick := time.NewTicker(wayPoll)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if pending, err := b.store.Pending(ctx, sink, tenant); err == nil && pending {
+					cancel(errMakeWay)
+					return
+				}
+			}
+		}
+	})
+	err := do(ctx)
+	close(stop)
+	watch.Wait()
+	if err != nil && errors.Is(context.Cause(ctx), errMakeWay) {
+		return errMakeWay
 	}
 	return err
 }

@@ -13,7 +13,11 @@ const (
 	beginComparing   = "UPDATE lane SET compared = ? WHERE compared = 0 AND sink = (SELECT id FROM sink WHERE name = ?)"
 	selectUncompared = `SELECT c.tenant FROM lane l JOIN sink s ON s.id = l.sink AND s.name = ? JOIN scope c ON c.id = l.scope AND c.realm = 0
 	WHERE l.compared > 0 AND l.compared <= ? ORDER BY l.compared, c.tenant`
-	noteCompared = `UPDATE lane SET compared = ?, drift = ? WHERE sink = (SELECT id FROM sink WHERE name = ?)
+	takeComparison = `UPDATE lane SET comparing = ? WHERE sink = (SELECT id FROM sink WHERE name = ?)
+	AND scope = (SELECT id FROM scope WHERE realm = 0 AND tenant = ?) AND compared > 0 AND compared <= ? AND comparing <= ?`
+	dropComparison = `UPDATE lane SET comparing = 0 WHERE sink = (SELECT id FROM sink WHERE name = ?)
+	AND scope = (SELECT id FROM scope WHERE realm = 0 AND tenant = ?) AND comparing = ?`
+	noteCompared = `UPDATE lane SET compared = ?, drift = ?, comparing = 0 WHERE sink = (SELECT id FROM sink WHERE name = ?)
 	AND scope = (SELECT id FROM scope WHERE realm = 0 AND tenant = ?)`
 	selectDrifts = `SELECT s.name, SUM(l.drift), MIN(l.compared) FROM lane l JOIN sink s ON s.id = l.sink
 	WHERE l.drift > 0 GROUP BY s.name ORDER BY s.name`
@@ -34,6 +38,33 @@ func (s *Store) DueToCompare(ctx context.Context, sink string, before time.Time)
 		return nil, fmt.Errorf("read what is to be compared with sink %s: %w", sink, err)
 	}
 	return due, nil
+}
+
+// TakeComparison says whether the tenant is still to be compared with the sink, since it was
+// last before that time, and nobody else is at it. Then it is ours until then, NoteCompared or
+// DropComparison.
+func (s *Store) TakeComparison(ctx context.Context, sink string, tenant orgsync.TenantID, before, now, until time.Time) (bool, error) {
+	var taken int64
+	err := s.writer.inTx(ctx, soft, func(ctx context.Context, c conn) (err error) {
+		taken, err = c.exec(ctx, takeComparison, until.UnixMilli(), sink, string(tenant), before.UnixMilli(), now.UnixMilli())
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("take a comparison with sink %s: %w", sink, err)
+	}
+	return taken > 0, nil
+}
+
+// DropComparison gives up a comparison that was taken until then: it is still to be done.
+func (s *Store) DropComparison(ctx context.Context, sink string, tenant orgsync.TenantID, until time.Time) error {
+	err := s.writer.inTx(ctx, soft, func(ctx context.Context, c conn) error {
+		_, err := c.exec(ctx, dropComparison, sink, string(tenant), until.UnixMilli())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("give up a comparison with sink %s: %w", sink, err)
+	}
+	return nil
 }
 
 // NoteCompared records that all of a tenant was compared with the sink, and how many changes

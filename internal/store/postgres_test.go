@@ -70,6 +70,7 @@ func TestPostgreSQL(t *testing.T) {
 		{"Links", TestLinks},
 		{"Claim", TestClaim},
 		{"ClaimAtOnce", TestClaimAtOnce},
+		{"TakeComparison", TestTakeComparison},
 		{"BridgeIDStays", TestBridgeIDStays},
 		{"SecretIsBound", TestSecretIsBound},
 		{"DestroyedDataKey", TestDestroyedDataKey},
