@@ -24,6 +24,11 @@ const (
 	accessRevoked
 )
 
+// admits reports whether a verdict lets a person in, now or once they are named.
+func (v verdict) admits() bool {
+	return v == admitted || v == admittedProvisionally || v == pending
+}
+
 // admit decides over the state as it is now. It is pure, and asks the widest thing first: a tenant that is gone says
 // nothing about its users.
 func admit(t Tenant, c Credential, a Account, unknownUser string, allowTest bool) verdict {

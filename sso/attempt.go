@@ -37,13 +37,13 @@ func ownState(state string) bool {
 // keepAttempt gives the browser the cookie of a new attempt, and takes back the oldest of those that are too many.
 func (rp *RelyingParty) keepAttempt(w http.ResponseWriter, r *http.Request, a *attempt) error {
 	name := rp.cookies.attemptName(a.State)
-	sealed, err := rp.sealer.seal(name, a)
+	sealed, err := rp.seal(r, name, a)
 	if err != nil {
 		return err
 	}
 	if len(sealed) > maxCookie { // the return target is what can be long; sign-in matters more
 		a.Return = "/"
-		if sealed, err = rp.sealer.seal(name, a); err != nil {
+		if sealed, err = rp.seal(r, name, a); err != nil {
 			return err
 		}
 	}
@@ -69,7 +69,7 @@ func (rp *RelyingParty) dropAttempts(w http.ResponseWriter, r *http.Request, siz
 			continue
 		}
 		var a attempt
-		if !rp.sealer.open(c.Name, c.Value, &a) || rp.stale(&a) {
+		if !rp.sealer.open(rp.site(r).purpose(c.Name), c.Value, &a) || rp.stale(&a) {
 			rp.cookies.clear(w, c.Name)
 			continue
 		}
@@ -92,7 +92,7 @@ func (rp *RelyingParty) stale(a *attempt) bool {
 func (rp *RelyingParty) findAttempt(r *http.Request, state string) (*attempt, error) {
 	name := rp.cookies.attemptName(state)
 	var a attempt
-	if !rp.sealer.open(name, rp.cookies.value(r, name), &a) {
+	if !rp.open(r, name, &a) {
 		return nil, ErrAttemptLost
 	}
 	if subtle.ConstantTimeCompare([]byte(a.State), []byte(state)) != 1 {
@@ -113,7 +113,7 @@ func (rp *RelyingParty) newestAttempt(r *http.Request, tenant TenantID) (*attemp
 			continue
 		}
 		var a attempt
-		if !rp.sealer.open(c.Name, rp.cookies.value(r, c.Name), &a) || rp.stale(&a) || tenant != "" && a.Tenant != tenant {
+		if !rp.open(r, c.Name, &a) || rp.stale(&a) || tenant != "" && a.Tenant != tenant {
 			continue
 		}
 		if newest == nil || a.Started > newest.Started {

@@ -8,8 +8,9 @@ import (
 	"github.com/kitbridge/kitbridge/templates"
 )
 
-// decide answers who a request comes from. Any fault is ErrNoSession or ErrUnavailable, and never a decision.
-func (rp *RelyingParty) decide(r *http.Request) (*decision, error) {
+// decide answers who a request comes from that was sent to a site. Any fault is ErrNoSession or ErrUnavailable, and never a
+// decision.
+func (rp *RelyingParty) decide(r *http.Request, to *site) (*decision, error) {
 	key, ok := sessionKey(rp.cookies.value(r, rp.cookies.base))
 	if !ok {
 		return nil, ErrNoSession
@@ -18,7 +19,7 @@ func (rp *RelyingParty) decide(r *http.Request) (*decision, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.live.Test && !rp.settings.AllowTestTenants {
+	if d.live.Test && !rp.settings.AllowTestTenants || !to.admits(d.live.Tenant, d.live.TenantCode) {
 		return nil, ErrNoSession
 	}
 	return d, nil
@@ -38,7 +39,7 @@ func (rp *RelyingParty) judge(r *http.Request, a asked) (*decision, error) {
 // judgeNow is judge by what is known.
 func (rp *RelyingParty) judgeNow(r *http.Request, a asked) (*decision, error) {
 	if len(rp.rules) == 0 {
-		return rp.decide(r)
+		return rp.decide(r, a.site)
 	}
 	if !a.known {
 		return nil, ErrForbidden
@@ -47,7 +48,7 @@ func (rp *RelyingParty) judgeNow(r *http.Request, a asked) (*decision, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := rp.decide(r)
+	d, err := rp.decide(r, a.site)
 	switch {
 	case allow.Public && errors.Is(err, ErrNoSession):
 		return nobody(), nil
@@ -74,7 +75,7 @@ func (rp *RelyingParty) authz(face Face, read func(*http.Request) asked, pages b
 		case pages:
 			rp.deny(w, r, a, err)
 		default:
-			rp.denyJSON(w, err, a.target)
+			denyJSON(w, err, a)
 		}
 	})
 }
@@ -94,12 +95,12 @@ func allow(w http.ResponseWriter, d *decision) {
 // JSON.
 func (rp *RelyingParty) deny(w http.ResponseWriter, r *http.Request, a asked, err error) {
 	if !isPageLoad(a.method, r.Header) {
-		rp.denyJSON(w, err, a.target)
+		denyJSON(w, err, a)
 		return
 	}
 	if errors.Is(err, ErrNoSession) {
 		noStore(w.Header())
-		redirect(w, http.StatusFound, rp.loginURL("", a.target))
+		redirect(w, http.StatusFound, a.site.loginURL("", a.target))
 		return
 	}
 	out := outcomeOf(err)
@@ -109,16 +110,16 @@ func (rp *RelyingParty) deny(w http.ResponseWriter, r *http.Request, a asked, er
 	}
 	if out.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
-		page.Retry = rp.address(a.target, nil)
+		page.Retry = a.site.address(a.target, nil)
 	}
 	_ = rp.pages.Problem(w, out.status, templates.Locale(r), page) // the browser is gone
 }
 
 // denyJSON answers 401, 403, or 503 if nothing is known.
-func (rp *RelyingParty) denyJSON(w http.ResponseWriter, err error, target string) {
+func denyJSON(w http.ResponseWriter, err error, a asked) {
 	switch {
 	case errors.Is(err, ErrNoSession):
-		writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "unauthenticated", "login_url": rp.loginURL("", target)})
+		writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "unauthenticated", "login_url": a.site.loginURL("", a.target)})
 	case errors.Is(err, ErrForbidden):
 		writeJSON(w, http.StatusForbidden, map[string]string{"error": "forbidden"})
 	default:
@@ -129,12 +130,13 @@ func (rp *RelyingParty) denyJSON(w http.ResponseWriter, err error, target string
 
 // serveMe tells a page's scripts who is signed in.
 func (rp *RelyingParty) serveMe(w http.ResponseWriter, r *http.Request) {
-	d, err := rp.decide(r)
+	here := rp.site(r)
+	d, err := rp.decide(r, here)
 	if err == nil && rp.renewed(r.Context(), d) {
-		d, err = rp.decide(r)
+		d, err = rp.decide(r, here)
 	}
 	if err != nil {
-		rp.denyJSON(w, err, "/")
+		denyJSON(w, err, asked{site: here, target: "/"})
 		return
 	}
 	id := d.identity

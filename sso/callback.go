@@ -40,14 +40,23 @@ func (rp *RelyingParty) serveCallback(w http.ResponseWriter, r *http.Request, e 
 	if resp.code == "" && resp.failure == "" { // one address, four jobs: without an answer it is the login address
 		return rp.restart(w, r, e, resp)
 	}
-	a, lost := rp.findAttempt(r, resp.state)
-	if lost != nil && resp.state == "" && rp.settings.stateless() {
-		a, lost = rp.newestAttempt(r, resp.tenant)
-	}
+	a, lost := rp.awaited(r, e.site, resp)
 	if lost != nil {
 		return rp.limited(r, "", func() error { return rp.unmatched(w, r, e, resp, lost) })
 	}
 	return rp.limited(r, a.Tenant, func() error { return rp.solicited(w, r, e, a, resp) })
+}
+
+// awaited returns the attempt that a response belongs to. Those of a further host await a ticket and no response.
+func (rp *RelyingParty) awaited(r *http.Request, here *site, resp response) (*attempt, error) {
+	if here.further {
+		return nil, ErrAttemptLost
+	}
+	a, lost := rp.findAttempt(r, resp.state)
+	if lost != nil && resp.state == "" && rp.settings.stateless() {
+		return rp.newestAttempt(r, resp.tenant)
+	}
+	return a, lost
 }
 
 // limited answers a callback unless too many of its kind failed. What belongs to no attempt of its browser (tenant "") is
@@ -128,13 +137,17 @@ func (rp *RelyingParty) readResponse(r *http.Request) (response, error) {
 // restart is a callback that brings nothing: a portal opened the address, or somebody kept a bookmark.
 func (rp *RelyingParty) restart(w http.ResponseWriter, _ *http.Request, e *record, resp response) error {
 	e.event = ""
-	redirect(w, http.StatusFound, rp.loginURL(resp.tenant, "/"))
+	redirect(w, http.StatusFound, e.site.loginURL(resp.tenant, "/"))
 	return nil
 }
 
 // lost answers a state that this browser holds no attempt for. If it is signed in, this is an old tab or a reload, and it goes
 // on; nothing is redeemed either way.
 func (rp *RelyingParty) lost(w http.ResponseWriter, r *http.Request, e *record, state string, cause error) error {
+	landed := rp.spent.landed("state " + state)
+	if landed.kind == landElsewhere { // who is signed in there, is known there
+		return rp.goElsewhere(w, e, landed)
+	}
 	session, err := rp.sessions.Get(r, rp.cookies.base)
 	if err != nil {
 		return err //nolint:wrapcheck // it is our own store's
@@ -143,7 +156,7 @@ func (rp *RelyingParty) lost(w http.ResponseWriter, r *http.Request, e *record, 
 		return cause
 	}
 	e.result = "already_signed_in"
-	redirect(w, http.StatusSeeOther, rp.spent.location("state "+state))
+	redirect(w, http.StatusSeeOther, landed.location)
 	return nil
 }
 
@@ -151,7 +164,11 @@ func (rp *RelyingParty) lost(w http.ResponseWriter, r *http.Request, e *record, 
 func (rp *RelyingParty) solicited(w http.ResponseWriter, r *http.Request, e *record, a *attempt, resp response) error {
 	e.solicited = true
 	e.about(a.Tenant, "")
-	e.retry = rp.loginURL(a.Tenant, a.Return)
+	from, err := rp.beganAt(a.Handover)
+	if err != nil {
+		return err
+	}
+	e.retry = from.loginURL(a.Tenant, a.Return)
 	if resp.tenant != "" && resp.tenant != a.Tenant {
 		return fmt.Errorf("callback: %w", ErrTenantMismatch)
 	}
@@ -176,33 +193,54 @@ func (rp *RelyingParty) solicited(w http.ResponseWriter, r *http.Request, e *rec
 // unsolicited treats a code that this browser did not ask for (access guide: unified login page, workbench tile). Anybody can
 // make a browser load such an address with a code of their own, so by default it only tells us the tenant.
 func (rp *RelyingParty) unsolicited(w http.ResponseWriter, r *http.Request, e *record, resp response) error {
-	if resp.tenant == "" {
-		return ErrTenantMissing
-	}
-	if !tidy(string(resp.tenant), 256) {
-		return ErrUnknownTenant
-	}
-	t, err := rp.tenants.Tenant(r.Context(), resp.tenant)
+	t, err := rp.tenantOfResponse(r.Context(), e.site, resp)
 	if err != nil {
-		return portError(err)
+		return err
 	}
 	e.about(t.ID, "")
 	e.tenantName = t.Name
-	e.retry = rp.loginURL(t.ID, "/")
+	e.retry = e.site.loginURL(t.ID, "/")
 	to, err := rp.targetOf(r.Context(), t)
 	if err != nil {
 		return err
 	}
+	from := rp.takeUnified(w, r)
 	if rp.mayBounce(w, r, t.ID) {
-		return rp.begin(w, r, e, t, beginning{returnTo: "/", foreign: true})
+		return rp.begin(w, r, e, t, beginning{returnTo: "/", foreign: true, handover: from})
 	}
 	if rp.settings.Profile == ProfileOIDC {
 		return ErrAttemptLost
 	}
 	land, first, err := rp.spent.once(r.Context(), "code "+to.domain+" "+resp.code, func() (landing, error) {
-		return rp.redeemUnsolicited(r, t, resp.code)
+		return rp.redeemUnsolicited(r, t, from, resp.code)
 	})
 	return rp.finish(w, r, e, land, first, err)
+}
+
+// tenantOfResponse returns the tenant that an unsolicited code is of: the one that the response names, or the one whose host it
+// came to.
+func (rp *RelyingParty) tenantOfResponse(ctx context.Context, here *site, resp response) (Tenant, error) {
+	if resp.tenant == "" && here.tenant != "" {
+		found, err := rp.tenantsNamed(ctx, here.tenant)
+		if err == nil && len(found) == 1 {
+			return found[0], nil
+		}
+		return Tenant{}, errors.Join(ErrTenantMissing, err)
+	}
+	if resp.tenant == "" {
+		return Tenant{}, ErrTenantMissing
+	}
+	if !tidy(string(resp.tenant), 256) {
+		return Tenant{}, ErrUnknownTenant
+	}
+	t, err := rp.tenants.Tenant(ctx, resp.tenant)
+	if err != nil {
+		return Tenant{}, portError(err)
+	}
+	if !here.admits(t.ID, t.Code) {
+		return Tenant{}, fmt.Errorf("a host of another tenant: %w", ErrTenantMismatch)
+	}
+	return t, nil
 }
 
 // mayBounce reports whether this callback is answered by an attempt of our own. One bounce per browser, tenant and minute:
@@ -216,11 +254,11 @@ func (rp *RelyingParty) mayBounce(w http.ResponseWriter, r *http.Request, tenant
 		At     int64    `json:"a"`
 	}
 	name, now := rp.cookies.name("bounce"), rp.now().Unix()
-	if rp.sealer.open(name, rp.cookies.value(r, name), &last) && last.Tenant == tenant && now-last.At < int64(bounceAge/time.Second) {
+	if rp.open(r, name, &last) && last.Tenant == tenant && now-last.At < int64(bounceAge/time.Second) {
 		return false
 	}
 	last.Tenant, last.At = tenant, now
-	sealed, err := rp.sealer.seal(name, last)
+	sealed, err := rp.seal(r, name, last)
 	if err != nil {
 		return false
 	}
@@ -266,6 +304,9 @@ func (rp *RelyingParty) redeemAttempt(r *http.Request, a *attempt, code string, 
 		sid, _ := c.claims.text("sid")
 		v.Subject, v.ProviderSession = handleOf("sub", to.issuer, sub), handleOf("sid", to.issuer, sid)
 	}
+	if a.Handover != nil {
+		return rp.landElsewhere(ctx, to, v, a.Handover, ask)
+	}
 	return rp.land(ctx, r, to, v, a.Return, a.Foreign, ask)
 }
 
@@ -306,7 +347,8 @@ func (rp *RelyingParty) settledTarget(ctx context.Context, id TenantID) (target,
 	return to, nil
 }
 
-func (rp *RelyingParty) redeemUnsolicited(r *http.Request, t Tenant, code string) (landing, error) {
+// redeemUnsolicited redeems a code that nobody asked for. from is set if a further host sent the browser to the unified login page.
+func (rp *RelyingParty) redeemUnsolicited(r *http.Request, t Tenant, from *handover, code string) (landing, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), redeemTimeout)
 	defer cancel()
 	about := landing{tenant: t.ID, tenantName: t.Name}
@@ -326,7 +368,11 @@ func (rp *RelyingParty) redeemUnsolicited(r *http.Request, t Tenant, code string
 	if err != nil {
 		return about, err
 	}
-	return rp.land(ctx, r, to, v, "/", true, rp.settings.Unsolicited != "accept")
+	ask := rp.settings.Unsolicited != "accept"
+	if from != nil {
+		return rp.landElsewhere(ctx, to, v, from, ask)
+	}
+	return rp.land(ctx, r, to, v, "/", true, ask)
 }
 
 // appendRecent adds now to the times of recent sign-ins.

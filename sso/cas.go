@@ -72,7 +72,7 @@ func (rp *RelyingParty) service(r *http.Request) string {
 			kept = append(kept, part)
 		}
 	}
-	address := rp.publicURL.String() + r.URL.EscapedPath()
+	address := rp.site(r).origin.String() + r.URL.EscapedPath()
 	if query := strings.Join(kept, "&"); query != "" {
 		address += "?" + query
 	}

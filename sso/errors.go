@@ -18,8 +18,8 @@ var (
 	ErrAmbiguousApp = errors.New("several applications and none chosen")
 	// ErrNoSession means that there is no such live session.
 	ErrNoSession = errors.New("no live session")
-	// ErrReplayed means that a logout token was obeyed before.
-	ErrReplayed = errors.New("logout token used twice")
+	// ErrReplayed means that a logout token was obeyed before, or a ticket used.
+	ErrReplayed = errors.New("used twice")
 	// ErrForbidden means that the rules do not let this person, or anybody, send this request.
 	ErrForbidden = errors.New("forbidden by the rules")
 	// ErrUnavailable means that the state could not be read, so nothing is known.

@@ -100,8 +100,16 @@ func ChooseRule(list []Rule, methods []string, escaped string) (Allow, error) {
 // DecisionAge is how old a decision may be.
 const DecisionAge = decisionAge
 
-// OwnHost is ownHost, of a valid host.
-func OwnHost(rp *RelyingParty, host string) bool { return validHost(host) && rp.ownHost(host) }
+// OwnHost reports whether a valid host is the public address's.
+func OwnHost(rp *RelyingParty, host string) bool {
+	return validHost(host) && rp.sites.public.owns(host)
+}
+
+// SiteOf returns the name of the site that a host means, and whether it is a further one.
+func SiteOf(rp *RelyingParty, host string) (name string, further bool) {
+	s := rp.sites.of(host)
+	return s.name, s.further
+}
 
 // ReadValidation is readValidation.
 func ReadValidation(body []byte) (Claims, error) { return readValidation(body) }

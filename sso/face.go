@@ -11,6 +11,8 @@ const extAuthzPrefix = ssoPrefix + "/authz/ext-authz"
 // asked is the request that a decision is about, as one face tells it. Each face reads only what its own kind of proxy sets:
 // another's header would be the client's.
 type asked struct {
+	// site is what it was sent to.
+	site   *site
 	method string
 	// path is escaped, as the product gets it, without the query.
 	path string
@@ -22,9 +24,9 @@ type asked struct {
 
 // askedDirectly is for a request that reaches the product through us: what is decided about is what next in line sees.
 func (rp *RelyingParty) askedDirectly(r *http.Request) asked {
-	a := asked{method: r.Method, path: r.URL.EscapedPath(), target: "/", known: true}
+	a := asked{site: rp.site(r), method: r.Method, path: r.URL.EscapedPath(), target: "/", known: true}
 	if r.Method == http.MethodGet {
-		a.target = rp.returnOr(r.RequestURI)
+		a.target = a.site.returnOr(r.RequestURI)
 	}
 	return a
 }
@@ -33,12 +35,12 @@ func (rp *RelyingParty) askedDirectly(r *http.Request) asked {
 // is taken from them if X-Forwarded-Proto, too, is ours.
 func (rp *RelyingParty) askedForwarded(r *http.Request) asked {
 	if !rp.peerTrusted(r) {
-		return strangers()
+		return rp.stranger(r)
 	}
 	host, hostOK := only(r.Header, "X-Forwarded-Host")
 	uri, uriOK := only(r.Header, "X-Forwarded-Uri")
 	scheme, schemeOK := only(r.Header, "X-Forwarded-Proto")
-	ours := schemeOK && strings.EqualFold(scheme, rp.publicURL.Scheme)
+	ours := schemeOK && strings.EqualFold(scheme, rp.sites.public.origin.Scheme)
 	return rp.askedFor(r, "X-Forwarded-Method", host, uri, hostOK && uriOK, ours)
 }
 
@@ -46,7 +48,7 @@ func (rp *RelyingParty) askedForwarded(r *http.Request) asked {
 // X-Original-Method and the whole X-Original-URL in place of the other two.
 func (rp *RelyingParty) askedOriginal(r *http.Request) asked {
 	if !rp.peerTrusted(r) {
-		return strangers()
+		return rp.stranger(r)
 	}
 	host, hostOK := only(r.Header, "X-Original-Host")
 	uri, uriOK := only(r.Header, "X-Original-Uri")
@@ -65,7 +67,7 @@ func (rp *RelyingParty) askedOriginal(r *http.Request) asked {
 // askedBelow reads what Envoy sends: the request itself without its body, its path behind the prefix.
 func (rp *RelyingParty) askedBelow(r *http.Request) asked {
 	if !rp.peerTrusted(r) {
-		return strangers()
+		return rp.stranger(r)
 	}
 	uri := strings.TrimPrefix(r.RequestURI, extAuthzPrefix) // the very bytes that Envoy sends to the product
 	if !strings.HasPrefix(uri, "/") {
@@ -82,13 +84,15 @@ func isExtAuthz(r *http.Request) bool {
 	return below && (rest == "" || rest[0] == '/' || rest[0] == '?')
 }
 
-// strangers is what a peer says whom nobody listed: nothing that is believed.
-func strangers() asked { return asked{method: http.MethodGet, target: "/"} }
+// stranger is what a peer says whom nobody listed: nothing that is believed.
+func (rp *RelyingParty) stranger(r *http.Request) asked {
+	return asked{site: rp.site(r), method: http.MethodGet, target: "/"}
+}
 
 // askedFor puts together what a listed proxy says. complete says whether host and uri each stood once; returning, whether the
 // sign-in may come back to uri, which it does if host is ours.
 func (rp *RelyingParty) askedFor(r *http.Request, methodHeader, host, uri string, complete, returning bool) asked {
-	a := strangers()
+	a := rp.stranger(r)
 	method, methodOK := only(r.Header, methodHeader)
 	if methodOK {
 		a.method = method
@@ -98,19 +102,10 @@ func (rp *RelyingParty) askedFor(r *http.Request, methodHeader, host, uri string
 	}
 	a.path, _, _ = strings.Cut(uri, "?")
 	a.known = methodOK
-	if returning && rp.ownHost(host) {
-		a.target = rp.returnOr(uri)
+	if a.site = rp.sites.of(host); returning && a.site.owns(host) {
+		a.target = a.site.returnOr(uri)
 	}
 	return a
-}
-
-// ownHost reports whether a valid host is that of the public address, with or without the port that its scheme has anyway.
-func (rp *RelyingParty) ownHost(host string) bool {
-	standard := ":443"
-	if rp.publicURL.Scheme == "http" {
-		standard = ":80"
-	}
-	return strings.EqualFold(strings.TrimSuffix(host, standard), strings.TrimSuffix(rp.publicURL.Host, standard))
 }
 
 // validHost reports whether text is a host with or without a port, in the form of a Host header.

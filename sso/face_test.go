@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,7 +104,10 @@ func (h *house) rawTo(address, method, target string, headers ...string) reply {
 	}
 	defer conn.Close() //nolint:errcheck // read to the end
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", method, target, h.host())
+	fmt.Fprintf(&text, "%s %s HTTP/1.1\r\nConnection: close\r\n", method, target)
+	if !slices.Contains(headers, "Host") {
+		fmt.Fprintf(&text, "Host: %s\r\n", h.host())
+	}
 	for i := 0; i < len(headers); i += 2 {
 		if headers[i+1] != "" {
 			fmt.Fprintf(&text, "%s: %s\r\n", headers[i], headers[i+1])

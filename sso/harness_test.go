@@ -69,6 +69,7 @@ type house struct {
 	log    *lockedBuffer
 	centre *ssotest.Centre
 	rp     *sso.RelyingParty
+	config sso.Config // of rp
 	url    string
 
 	proxyOnce sync.Once
@@ -156,6 +157,7 @@ func newHouse(t *testing.T, change func(*sso.Config)) *house {
 	if change != nil {
 		change(&c)
 	}
+	h.config = c
 	if h.rp, err = sso.New(c); err != nil {
 		t.Fatal(err)
 	}

@@ -102,7 +102,7 @@ func (s *spentCodes) once(ctx context.Context, key string, redeem func() (landin
 		s.mu.Unlock()
 		select {
 		case <-known.done:
-			return landing{location: known.landing.location}, false, known.err
+			return landing{kind: known.landing.kind, location: known.landing.location}, false, known.err
 		default:
 		}
 		select {
@@ -122,8 +122,8 @@ func (s *spentCodes) once(ctx context.Context, key string, redeem func() (landin
 	return l, true, err
 }
 
-// location returns where the redemption of key led, or the product's home if nothing is known of it.
-func (s *spentCodes) location(key string) string {
+// landed returns where the redemption of key led, which is the product's home if nothing is known of it.
+func (s *spentCodes) landed(key string) landing {
 	s.mu.Lock()
 	known, found := s.known[sha256.Sum256([]byte(key))]
 	s.mu.Unlock()
@@ -131,12 +131,12 @@ func (s *spentCodes) location(key string) string {
 		select {
 		case <-known.done:
 			if known.landing.location != "" {
-				return known.landing.location
+				return landing{kind: known.landing.kind, location: known.landing.location}
 			}
 		default:
 		}
 	}
-	return "/"
+	return landing{location: "/"}
 }
 
 // remember stores a redemption and forgets old ones when there are too many. The caller holds mu.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -50,6 +51,9 @@ func single(q url.Values, name string) (string, error) {
 type login struct {
 	tenant, iss, hint, search string
 	returnTo                  string
+	// handover is what a further host says of its attempt; unified is set where the unified login page is wanted there.
+	handover string
+	unified  bool
 	// choose is set by a tenant parameter that is there and empty: the browser's last tenant is not wanted.
 	choose bool
 }
@@ -61,18 +65,28 @@ func (rp *RelyingParty) serveLogin(w http.ResponseWriter, r *http.Request, e *re
 	if err != nil {
 		return err
 	}
-	e.retry = rp.loginURL("", l.returnTo)
+	e.retry = e.site.loginURL("", l.returnTo)
 	if r.Method == http.MethodHead || isPrefetch(r.Header) {
 		e.event = ""
 		w.WriteHeader(http.StatusNoContent) // nobody looks at it: begin nothing
 		return nil
+	}
+	switch {
+	case !e.site.further && l.handover != "":
+		return rp.serveHandover(w, r, e, l.handover)
+	case e.site.further && !e.site.spelled(r.Host): // its cookies would be another host's
+		e.event = ""
+		redirect(w, http.StatusFound, e.site.origin.String()+r.URL.RequestURI())
+		return nil
+	case e.site.further && e.site.tenant == "" && l.unified:
+		return rp.handOver(w, r, e, "", beginning{returnTo: l.returnTo})
 	}
 	found, err := rp.findTenants(r.Context(), r, l)
 	if err != nil {
 		return err
 	}
 	if len(found) == 1 {
-		return rp.begin(w, r, e, found[0], beginning{returnTo: l.returnTo, hint: l.hint, foreign: isForeign(r, rp.publicURL.Host)})
+		return rp.begin(w, r, e, found[0], beginning{returnTo: l.returnTo, hint: l.hint, foreign: isForeign(r, e.site.origin.Host)})
 	}
 	e.event = "" // a chooser changes nothing
 	return rp.choose(w, r, l, found)
@@ -87,6 +101,7 @@ func (rp *RelyingParty) readLogin(r *http.Request) (login, error) {
 	var target string
 	for name, to := range map[string]*string{
 		"tenant": &l.tenant, "iss": &l.iss, "login_hint": &l.hint, "q": &l.search, "return": &l.returnTo, "target_link_uri": &target,
+		handoverParam: &l.handover,
 	} {
 		if *to, err = single(q, name); err != nil {
 			return login{}, err
@@ -95,7 +110,8 @@ func (rp *RelyingParty) readLogin(r *http.Request) (login, error) {
 	if l.returnTo == "" {
 		l.returnTo = target // OpenID Connect Core, section 4
 	}
-	l.returnTo = rp.returnOr(l.returnTo)
+	l.returnTo = rp.site(r).returnOr(l.returnTo)
+	l.unified = q.Has(unifiedParam)
 	l.choose = q.Has("tenant") && l.tenant == "" || l.search != ""
 	if len(l.hint) > 256 || !tidy(l.hint, 256) {
 		l.hint = ""
@@ -106,6 +122,9 @@ func (rp *RelyingParty) readLogin(r *http.Request) (login, error) {
 // findTenants returns the tenants a login may be for: one if it is known, several if a code is shared, none if a person has
 // to say. A tenant that was named and is not there is ErrUnknownTenant.
 func (rp *RelyingParty) findTenants(ctx context.Context, r *http.Request, l login) ([]Tenant, error) {
+	if here := rp.site(r); here.tenant != "" {
+		return rp.tenantsHere(ctx, here, l)
+	}
 	switch {
 	case l.tenant != "":
 		return rp.tenantsNamed(ctx, l.tenant)
@@ -116,7 +135,7 @@ func (rp *RelyingParty) findTenants(ctx context.Context, r *http.Request, l logi
 	}
 	var last TenantID
 	name := rp.cookies.name("last")
-	if !rp.sealer.open(name, rp.cookies.value(r, name), &last) {
+	if !rp.open(r, name, &last) {
 		return nil, nil
 	}
 	t, err := rp.tenants.Tenant(ctx, last)
@@ -124,6 +143,30 @@ func (rp *RelyingParty) findTenants(ctx context.Context, r *http.Request, l logi
 		return nil, nil // it is gone since; ask
 	}
 	return []Tenant{t}, portError(err)
+}
+
+// tenantsHere is findTenants on a host that is bound to a tenant. Whoever asks for another one is at the wrong address.
+func (rp *RelyingParty) tenantsHere(ctx context.Context, here *site, l login) ([]Tenant, error) {
+	bound, err := rp.tenantsNamed(ctx, here.tenant)
+	if err != nil || l.tenant == "" && l.iss == "" {
+		return bound, err
+	}
+	var asked []Tenant
+	if l.tenant != "" {
+		asked, err = rp.tenantsNamed(ctx, l.tenant)
+	} else {
+		asked, err = rp.tenantsOfIssuer(ctx, l.iss)
+	}
+	if err != nil {
+		return nil, err
+	}
+	asked = slices.DeleteFunc(asked, func(t Tenant) bool {
+		return !slices.ContainsFunc(bound, func(b Tenant) bool { return b.ID == t.ID })
+	})
+	if len(asked) == 0 {
+		return nil, fmt.Errorf("a host of another tenant: %w", ErrTenantMismatch)
+	}
+	return asked, nil
 }
 
 // tenantsNamed takes name for a tenantId first and for a tenantCode then.
@@ -225,6 +268,9 @@ func (rp *RelyingParty) addressOf(t Tenant) (domain, issuer string, err error) {
 // choose asks the person for the tenant: the chooser, or the marketplace's own login page where there is no chooser.
 func (rp *RelyingParty) choose(w http.ResponseWriter, r *http.Request, l login, found []Tenant) error {
 	unified := rp.unifiedURL()
+	if here := rp.site(r); here.further && unified != "" { // from there the way leads back to the public address
+		unified = here.address(ssoPrefix+"/login", url.Values{unifiedParam: {"1"}, "return": {l.returnTo}})
+	}
 	if rp.settings.Chooser == "off" && len(found) == 0 {
 		if unified == "" {
 			return ErrTenantMissing
@@ -259,12 +305,17 @@ func (rp *RelyingParty) unifiedURL() string {
 	if s.Profile != ProfileKit || s.App == "" && strings.Contains(s.UnifiedLoginURL, "{appId}") {
 		return ""
 	}
-	return expand(s.UnifiedLoginURL, "", s.App, rp.address(ssoPrefix+"/callback", nil))
+	return expand(s.UnifiedLoginURL, "", s.App, rp.callback())
 }
+
+// callback is the one address that the auth centres send browsers back to.
+func (rp *RelyingParty) callback() string { return rp.sites.public.address(ssoPrefix+"/callback", nil) }
 
 // beginning is how a sign-in starts.
 type beginning struct {
 	returnTo, hint string
+	// handover is set at the public address for what began on a further host.
+	handover *handover
 	// foreign is set if another site's page may have caused it.
 	foreign bool
 }
@@ -273,17 +324,22 @@ type beginning struct {
 func (rp *RelyingParty) begin(w http.ResponseWriter, r *http.Request, e *record, t Tenant, b beginning) error {
 	e.about(t.ID, "")
 	e.tenantName = t.Name
-	if err := rp.breakLoop(r); err != nil {
-		return err
+	if b.handover == nil { // else it is for the other host to say
+		if err := rp.breakLoop(r); err != nil {
+			return err
+		}
 	}
 	to, err := rp.targetOf(r.Context(), t)
 	if err != nil {
 		return err
 	}
+	if e.site.further {
+		return rp.handOver(w, r, e, t.ID, b)
+	}
 	a := &attempt{
 		State: randomHex(), Tenant: t.ID, App: to.credential.App, ClientID: to.credential.ClientID,
-		Domain: to.domain, Issuer: to.issuer, RedirectURI: rp.address(ssoPrefix+"/callback", nil),
-		Return: b.returnTo, LoginHint: b.hint, Foreign: b.foreign, Started: rp.now().Unix(),
+		Domain: to.domain, Issuer: to.issuer, RedirectURI: rp.callback(),
+		Return: b.returnTo, LoginHint: b.hint, Foreign: b.foreign, Handover: b.handover, Started: rp.now().Unix(),
 	}
 	location, err := rp.profile.start(r.Context(), to, a)
 	if err != nil {
@@ -340,7 +396,7 @@ func (rp *RelyingParty) breakLoop(r *http.Request) error {
 func (rp *RelyingParty) recentSignIns(r *http.Request) []int64 {
 	var all, recent []int64
 	name := rp.cookies.name("loop")
-	rp.sealer.open(name, rp.cookies.value(r, name), &all)
+	rp.open(r, name, &all)
 	for _, at := range all {
 		if age := rp.now().Unix() - at; age >= 0 && age < int64(loopWindow/time.Second) && len(recent) < maxLoops {
 			recent = append(recent, at)

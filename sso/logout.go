@@ -19,7 +19,7 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request, e *r
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	case http.MethodPost:
-		if err := rp.origins.Check(r); err != nil {
+		if err := e.site.posts.Check(r); err != nil {
 			return fmt.Errorf("logout from elsewhere: %w", ErrBadRequest)
 		}
 	default:
@@ -27,7 +27,7 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request, e *r
 			w.WriteHeader(http.StatusNoContent)
 			return nil
 		}
-		if isForeign(r, rp.publicURL.Host) {
+		if isForeign(r, e.site.origin.Host) {
 			return rp.pages.Confirm(w, templates.Locale(r), templates.ConfirmPage{
 				Purpose: templates.ConfirmSignOut, Action: ssoPrefix + "/logout", Cancel: "/",
 			})
@@ -52,7 +52,7 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request, e *r
 	for _, suffix := range []string{"last", "loop", "wait", "bounce"} {
 		rp.cookies.clear(w, rp.cookies.name(suffix))
 	}
-	landing := rp.address(ssoPrefix+"/signed-out", nil)
+	landing := e.site.address(ssoPrefix+"/signed-out", nil)
 	if wasLive {
 		e.about(live.Tenant, live.User)
 		state := randomHex()
@@ -60,7 +60,7 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request, e *r
 			landing = there
 		}
 		if strings.Contains(landing, state) {
-			rp.remember(w, "out", state, attemptAge)
+			rp.remember(w, r, "out", state, attemptAge)
 		}
 	}
 	redirect(w, http.StatusSeeOther, landing)
@@ -86,7 +86,7 @@ func (rp *RelyingParty) leaving(ctx context.Context, live LiveSession) target {
 // did not come from there, and nothing is said about who is signed out of what.
 func (rp *RelyingParty) serveSignedOut(w http.ResponseWriter, r *http.Request, e *record) error {
 	name, want := rp.cookies.name("out"), ""
-	if rp.sealer.open(name, rp.cookies.value(r, name), &want) {
+	if rp.open(r, name, &want) {
 		rp.cookies.clear(w, name)
 		q, err := query(r)
 		if err != nil {
@@ -98,5 +98,5 @@ func (rp *RelyingParty) serveSignedOut(w http.ResponseWriter, r *http.Request, e
 			return fmt.Errorf("return from logout: state: %w", ErrBadRequest)
 		}
 	}
-	return rp.pages.SignedOut(w, templates.Locale(r), templates.SignedOutPage{SignIn: rp.loginURL("", "/")})
+	return rp.pages.SignedOut(w, templates.Locale(r), templates.SignedOutPage{SignIn: e.site.loginURL("", "/")})
 }

@@ -348,6 +348,18 @@ func (m *memory) RenewSession(_ context.Context, key sso.SessionKey, turn time.T
 	return true, nil
 }
 
+func (m *memory) SpendTicket(_ context.Context, ticket sso.Handle, _ time.Time) error {
+	unlock, err := m.lock()
+	defer unlock()
+	if err == nil && m.obeyed[ticket] {
+		return sso.ErrReplayed
+	}
+	if err == nil {
+		m.obeyed[ticket] = true
+	}
+	return err
+}
+
 func TestMemoryKeepsThePromisesOfSessions(t *testing.T) {
 	t.Parallel()
 	ssotest.TestSessions(t, func(testing.TB) ssotest.World { return newMemory() })

@@ -18,6 +18,7 @@ var errNotFound = errors.New("no such page")
 // fails, gives it an event; nothing that is logged of it names a person, a code or a token.
 type record struct {
 	id     string
+	site   *site // that the request came to
 	event  string
 	tenant TenantID
 	user   string // first half of a digest of the subject
@@ -55,7 +56,8 @@ func (r *refusal) Error() string { return r.verdict.String() }
 // page adapts a browser route: it sets the headers that all of them share, answers errors with a page, and writes the line.
 func (rp *RelyingParty) page(handle func(http.ResponseWriter, *http.Request, *record) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		e := &record{id: randomHex()[:16], retry: rp.loginURL("", "/")}
+		here := rp.site(r)
+		e := &record{id: randomHex()[:16], site: here, retry: here.loginURL("", "/")}
 		noStore(w.Header())
 		w.Header().Set("Referrer-Policy", "no-referrer") // the address may carry a code
 		err := handle(w, r, e)
@@ -75,6 +77,9 @@ func (rp *RelyingParty) page(handle func(http.ResponseWriter, *http.Request, *re
 		attrs := []slog.Attr{
 			slog.String("event", e.event), slog.String("result", e.result), slog.String("request_id", e.id),
 			slog.String("tenant_id", string(e.tenant)), slog.String("user_digest", e.user), slog.Bool("solicited", e.solicited),
+		}
+		if here.further {
+			attrs = append(attrs, slog.String("host", here.name))
 		}
 		if e.event == "backchannel_logout" {
 			attrs = append(attrs, slog.Int("sessions", e.ended))
@@ -101,8 +106,8 @@ func (rp *RelyingParty) problem(w http.ResponseWriter, r *http.Request, e *recor
 		w.Header().Set("Retry-After", "2")
 	}
 	page := templates.ProblemPage{Reason: out.reason, Check: e.check, TenantName: e.tenantName, RequestID: e.id, Retry: e.retry}
-	if e.tenantName != "" && rp.settings.Chooser != "off" {
-		page.Other = rp.address(ssoPrefix+"/login", url.Values{"tenant": {""}}) // whose last company was this one
+	if e.tenantName != "" && rp.settings.Chooser != "off" && e.site.tenant == "" {
+		page.Other = e.site.address(ssoPrefix+"/login", url.Values{"tenant": {""}}) // whose last company was this one
 	}
 	if rerr := rp.pages.Problem(w, out.status, templates.Locale(r), page); rerr != nil {
 		rp.log.WarnContext(r.Context(), "page not sent", slog.Any("error", rerr))

@@ -235,6 +235,8 @@ type Sessions interface {
 	EndSession(ctx context.Context, key SessionKey) error
 	// EndSessionsOf deletes every session of user at tenant, of all applications.
 	EndSessionsOf(ctx context.Context, tenant TenantID, user UserName) error
+	// SpendTicket remembers a ticket durably, at least until then. For one that is remembered already it returns ErrReplayed.
+	SpendTicket(ctx context.Context, ticket Handle, until time.Time) error
 	// LogOut remembers the token and deletes the sessions that l names, in one durable transaction, and returns how many those
 	// were. For a token that is remembered already it returns ErrReplayed and deletes nothing.
 	LogOut(ctx context.Context, l Logout) (int, error)

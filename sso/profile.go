@@ -56,6 +56,8 @@ type attempt struct {
 	LoginHint   string   `json:"-"`
 	// Foreign is set if another site's page may have begun the attempt.
 	Foreign bool `json:"f,omitempty"`
+	// Handover is set if the sign-in began on a further host. Attempts of such a host itself have none: no callback finishes them.
+	Handover *handover `json:"h,omitempty"`
 	// Started is in Unix seconds.
 	Started int64 `json:"b"`
 }

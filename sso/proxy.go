@@ -44,9 +44,9 @@ type proxy struct {
 // Proxy returns a reverse proxy in front of the product at upstream, an origin. It lets through what [RelyingParty.Require]
 // lets through, and watches over it in the same way.
 //
-// The product gets the path and the query as they were sent, the Host of the public address, the identity headers, and
+// The product gets the path and the query as they were sent, the Host of the public address (or of the further host it came to), the identity headers, and
 // X-Forwarded-For, -Host, -Proto and X-Real-IP of ours; of the client's headers neither such, in whatever spelling, nor
-// others that could redirect a request inside a product. WebSockets pass, if their Origin is the public one; other upgrades do
+// others that could redirect a request inside a product. WebSockets pass, if their Origin is that host's; other upgrades do
 // not. Bodies stream in both directions, without a limit in time as long as they move. A product that cannot be reached is
 // answered 502, and nothing but an unused connection found closed makes a request be sent twice.
 func (rp *RelyingParty) Proxy(upstream *url.URL) http.Handler {
@@ -77,7 +77,7 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !strings.EqualFold(upgrade, "websocket") || len(r.Header["Upgrade"]) > 1:
 			r.Header.Del("Upgrade") // an HTTP/2 connection (h2c) would carry requests that nobody decided about
-		case !p.ownOrigin(r):
+		case !ownOrigin(p.rp.site(r), r.Header["Origin"]):
 			writeJSON(w, http.StatusForbidden, map[string]string{"error": "foreign_origin"})
 			return
 		}
@@ -87,9 +87,8 @@ func (p *proxy) serve(w http.ResponseWriter, r *http.Request) {
 
 // ownOrigin reports whether a WebSocket is opened by a page of ours, or by no page: browsers send cookies along with those of
 // sibling hosts, and no CORS rule protects WebSockets (RFC 6455, section 10.2).
-func (p *proxy) ownOrigin(r *http.Request) bool {
-	origins := r.Header["Origin"]
-	return len(origins) == 0 || len(origins) == 1 && strings.EqualFold(origins[0], p.rp.publicURL.String())
+func ownOrigin(s *site, origins []string) bool {
+	return len(origins) == 0 || len(origins) == 1 && strings.EqualFold(origins[0], s.origin.String())
 }
 
 // rewrite makes the request that the product gets. Hop-by-hop headers, and what Connection lists, are gone already.
@@ -97,7 +96,8 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	out := pr.Out
 	out.URL.Scheme, out.URL.Host = p.upstream.Scheme, p.upstream.Host
 	out.URL.RawQuery = pr.In.URL.RawQuery // as it was sent: nothing is decided about it
-	out.Host = p.rp.publicURL.Host
+	origin := p.rp.site(pr.In).origin
+	out.Host = origin.Host
 	for name := range out.Header {
 		if isProxyName(name) {
 			delete(out.Header, name)
@@ -117,8 +117,8 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 	}
 	out.Header["X-Forwarded-For"] = []string{way}
 	out.Header["X-Real-Ip"] = []string{client}
-	out.Header["X-Forwarded-Host"] = []string{p.rp.publicURL.Host}
-	out.Header["X-Forwarded-Proto"] = []string{p.rp.publicURL.Scheme}
+	out.Header["X-Forwarded-Host"] = []string{origin.Host}
+	out.Header["X-Forwarded-Proto"] = []string{origin.Scheme}
 }
 
 // isProxyName reports whether a product may read a header as the word of a proxy before it, or as a command to take the
@@ -164,7 +164,8 @@ func (p *proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 		writeJSON(w, http.StatusBadGateway, map[string]string{"error": "product_unreachable"})
 		return
 	}
-	page := templates.ProblemPage{Reason: templates.ProductUnreachable, Retry: p.rp.address(p.rp.returnOr(r.RequestURI), nil)}
+	here := p.rp.site(r)
+	page := templates.ProblemPage{Reason: templates.ProductUnreachable, Retry: here.address(here.returnOr(r.RequestURI), nil)}
 	_ = p.rp.pages.Problem(w, http.StatusBadGateway, templates.Locale(r), page) // the browser is gone
 }
 

@@ -2,7 +2,6 @@ package sso
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -46,7 +45,7 @@ type Config struct {
 // use and needs no closing.
 type RelyingParty struct {
 	settings    Settings
-	publicURL   *url.URL
+	sites       sites
 	trusted     []netip.Prefix
 	rules       rules
 	tenants     Tenants
@@ -67,7 +66,6 @@ type RelyingParty struct {
 	spent    *spentCodes
 	failures *failureLimit
 	outages  outages
-	origins  *http.CrossOriginProtection
 }
 
 // New returns a relying party, or every fault of the configuration at once. It makes no call: an auth centre that is down
@@ -76,6 +74,8 @@ func New(c Config) (*RelyingParty, error) {
 	var faults []error
 	public, err := parsePublicURL(c.PublicURL)
 	faults = append(faults, err, c.Settings.validate())
+	all, err := newSites(public, c.Settings.Hosts)
+	faults = append(faults, err)
 	if c.Tenants == nil || c.Credentials == nil || c.Accounts == nil || c.Sessions == nil || c.Pages == nil || c.Logger == nil || c.Now == nil {
 		faults = append(faults, errors.New("sso: a required field of Config is nil"))
 	}
@@ -90,18 +90,14 @@ func New(c Config) (*RelyingParty, error) {
 	if err != nil {
 		return nil, err
 	}
-	origins := http.NewCrossOriginProtection()
-	if err := origins.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
-		return nil, fmt.Errorf("public_url: %w", err)
-	}
 	rp := &RelyingParty{
-		settings: c.Settings, publicURL: public, trusted: c.TrustedProxies, rules: compiled,
+		settings: c.Settings, sites: all, trusted: c.TrustedProxies, rules: compiled,
 		tenants: c.Tenants, credentials: c.Credentials, accounts: c.Accounts,
 		pages: c.Pages, log: c.Logger, now: c.Now, observe: c.Observe, decided: c.ObserveDecision,
-		cookies: newCookies(public), sealer: sealer, signer: signer, origins: origins,
+		cookies: newCookies(public), sealer: sealer, signer: signer,
 		spent: &spentCodes{now: c.Now}, failures: &failureLimit{now: c.Now},
 	}
-	rp.sessions = &sessionStore{port: c.Sessions, cookies: rp.cookies, now: c.Now}
+	rp.sessions = &sessionStore{port: c.Sessions, cookies: rp.cookies, sites: &rp.sites, now: c.Now}
 	rp.decider = &decider{port: c.Sessions, signer: signer, now: c.Now, log: c.Logger}
 	rp.profile = newProfile(&rp.settings, c.Now)
 	return rp, nil
@@ -120,13 +116,14 @@ func newProfile(s *Settings, now func() time.Time) profile {
 	return &kit{settings: s, client: client, now: now}
 }
 
+// parsePublicURL returns an empty address beside an error.
 func parsePublicURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || !plainHost(u.Hostname()) {
-		return nil, errors.New("public_url: an http or https address with a host is needed")
+		return &url.URL{}, errors.New("public_url: an http or https address with a host is needed")
 	}
 	if u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, errors.New("public_url: must have no path and no query")
+		return &url.URL{}, errors.New("public_url: must have no path and no query")
 	}
 	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
 }
@@ -137,6 +134,7 @@ func (rp *RelyingParty) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /sso/login", rp.page(rp.serveLogin))
 	mux.Handle("GET /sso/callback", rp.page(rp.serveCallback))
+	mux.Handle("GET "+enterPath, rp.page(rp.serveEnter))
 	mux.Handle("GET /sso/pending", rp.page(rp.servePending))
 	mux.Handle("GET /sso/confirm", rp.page(rp.serveConfirm))
 	mux.Handle("POST /sso/confirm", rp.page(rp.serveConfirmed))
@@ -164,33 +162,15 @@ func (rp *RelyingParty) Handler() http.Handler {
 	})
 }
 
-// address returns an absolute address of ours.
-func (rp *RelyingParty) address(path string, q url.Values) string {
-	if len(q) == 0 {
-		return rp.publicURL.String() + path
-	}
-	return rp.publicURL.String() + path + "?" + q.Encode()
+// site is the one that a request came to.
+func (rp *RelyingParty) site(r *http.Request) *site { return rp.sites.of(r.Host) }
+
+// seal seals the value of a cookie of the site that r came to.
+func (rp *RelyingParty) seal(r *http.Request, name string, v any) (string, error) {
+	return rp.sealer.seal(rp.site(r).purpose(name), v)
 }
 
-// loginURL is where a browser signs in to come back to returnPath.
-func (rp *RelyingParty) loginURL(tenant TenantID, returnPath string) string {
-	q := url.Values{}
-	if tenant != "" {
-		q.Set("tenant", string(tenant))
-	}
-	if returnPath != "" && returnPath != "/" {
-		q.Set("return", returnPath)
-	}
-	return rp.address(ssoPrefix+"/login", q)
-}
-
-// returnOr judges a return target; what is not acceptable becomes the product's home.
-func (rp *RelyingParty) returnOr(text string) string {
-	if text == resendPath {
-		return text // the one page of ours that a sign-in may come back to
-	}
-	if path, ok := returnPath(text, rp.publicURL); ok {
-		return path
-	}
-	return "/"
+// open reads a sealed cookie that r brought into v, and reports whether there is one that was sealed for the site it came to.
+func (rp *RelyingParty) open(r *http.Request, name string, v any) bool {
+	return rp.sealer.open(rp.site(r).purpose(name), rp.cookies.value(r, name), v)
 }

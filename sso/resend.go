@@ -33,7 +33,7 @@ type keptForm struct {
 // keepForm answers a form that a page of ours sent without a session: it is kept while the person signs in. It reports false,
 // and has answered nothing, for everything else and for forms that are too long.
 func (rp *RelyingParty) keepForm(w http.ResponseWriter, r *http.Request) bool {
-	if !isFormPost(r) || !rp.fromOurPage(r.Header) || r.ContentLength < 0 || r.ContentLength > maxForm || rp.returnOr(r.RequestURI) != r.RequestURI {
+	if !isFormPost(r) || !rp.site(r).sent(r.Header) || r.ContentLength < 0 || r.ContentLength > maxForm || rp.site(r).returnOr(r.RequestURI) != r.RequestURI {
 		return false
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
@@ -44,13 +44,13 @@ func (rp *RelyingParty) keepForm(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	name := rp.cookies.name(formSuffix)
-	sealed, err := rp.sealer.seal(name, keptForm{Target: r.RequestURI, Body: string(body), At: rp.now().Unix()})
+	sealed, err := rp.seal(r, name, keptForm{Target: r.RequestURI, Body: string(body), At: rp.now().Unix()})
 	if err != nil || len(sealed) > maxCookie {
 		return false
 	}
 	noStore(w.Header())
 	rp.cookies.set(w, name, sealed, formAge)
-	redirect(w, http.StatusSeeOther, rp.loginURL("", resendPath))
+	redirect(w, http.StatusSeeOther, rp.site(r).loginURL("", resendPath))
 	return true
 }
 
@@ -65,10 +65,10 @@ func isFormPost(r *http.Request) bool {
 		r.Header.Get("Content-Encoding") == ""
 }
 
-// fromOurPage reports whether a browser says that a page of our own origin sent the request.
-func (rp *RelyingParty) fromOurPage(h http.Header) bool {
+// sent reports whether a browser says that a page of this very origin sent the request.
+func (s *site) sent(h http.Header) bool {
 	site, origin := h.Get("Sec-Fetch-Site"), h.Get("Origin")
-	ours := strings.EqualFold(origin, rp.publicURL.String())
+	ours := strings.EqualFold(origin, s.origin.String())
 	return (site == "" || site == "same-origin") && (origin == "" || ours) && (site != "" || ours)
 }
 
@@ -103,13 +103,13 @@ func (rp *RelyingParty) serveResend(w http.ResponseWriter, r *http.Request, e *r
 	}
 	name := rp.cookies.name(formSuffix)
 	var form keptForm
-	if !rp.sealer.open(name, rp.cookies.value(r, name), &form) {
+	if !rp.open(r, name, &form) {
 		redirect(w, http.StatusSeeOther, "/")
 		return nil
 	}
-	d, err := rp.decide(r)
+	d, err := rp.decide(r, e.site)
 	if errors.Is(err, ErrNoSession) {
-		redirect(w, http.StatusSeeOther, rp.loginURL("", resendPath))
+		redirect(w, http.StatusSeeOther, e.site.loginURL("", resendPath))
 		return nil
 	}
 	if err != nil {
@@ -117,7 +117,7 @@ func (rp *RelyingParty) serveResend(w http.ResponseWriter, r *http.Request, e *r
 	}
 	rp.cookies.clear(w, name)
 	fields, ok := formFields(form.Body)
-	if age := rp.now().Unix() - form.At; !ok || age < 0 || age > int64(formAge/time.Second) || rp.returnOr(form.Target) != form.Target {
+	if age := rp.now().Unix() - form.At; !ok || age < 0 || age > int64(formAge/time.Second) || e.site.returnOr(form.Target) != form.Target {
 		redirect(w, http.StatusSeeOther, "/")
 		return nil
 	}

@@ -88,6 +88,7 @@ func (c *creation) create(ctx context.Context, port Sessions) (string, error) {
 type sessionStore struct {
 	port    Sessions
 	cookies cookies
+	sites   *sites
 	now     func() time.Time
 }
 
@@ -116,6 +117,9 @@ func (s *sessionStore) New(r *http.Request, name string) (*sessions.Session, err
 	}
 	if err != nil {
 		return session, fmt.Errorf("read session: %w", portError(err))
+	}
+	if !s.sites.of(r.Host).admits(live.Tenant, live.TenantCode) {
+		return session, nil // somewhere else it counts
 	}
 	session.Values[liveValue] = live
 	session.IsNew = false

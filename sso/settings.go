@@ -79,6 +79,8 @@ type Settings struct {
 	ProbeEvery time.Duration
 	// AllowInsecureAuthCentres allows http and loopback addresses, for development only.
 	AllowInsecureAuthCentres bool
+	// Hosts are further hosts that serve /sso/, each with sessions of its own.
+	Hosts []Host
 	// EndpointHosts are hosts, with port if any, that discovered endpoints may stand on beside the issuer's own.
 	EndpointHosts []string
 	// PrivateNetworks may be dialled although they are private.

@@ -26,6 +26,7 @@ const (
 	landNowhere landingKind = iota
 	landSession
 	landWaiting
+	landElsewhere
 )
 
 // landing is the outcome of a redemption: a value, so that a callback delivered twice can be answered twice.
@@ -108,8 +109,7 @@ func (rp *RelyingParty) admission(ctx context.Context, to target, v verified) (v
 // [ErrAttemptExpired] however things stand now: the name may have been given to somebody else.
 func (rp *RelyingParty) admitWaiting(ctx context.Context, to target, wait waiting) (verdict, error) {
 	verdict, marks, err := rp.admission(ctx, to, wait.Who)
-	admits := verdict == admitted || verdict == admittedProvisionally || verdict == pending
-	if err == nil && admits && marks != wait.Marks {
+	if err == nil && verdict.admits() && marks != wait.Marks {
 		return refused, ErrAttemptExpired
 	}
 	return verdict, err
@@ -146,6 +146,9 @@ func (rp *RelyingParty) finish(w http.ResponseWriter, r *http.Request, e *record
 		e.about(l.tenant, l.user)
 		e.tenantName = l.tenantName
 	}
+	if !first && l.kind == landElsewhere { // who is signed in there, is known there
+		return rp.goElsewhere(w, e, l)
+	}
 	if !first {
 		session, serr := rp.sessions.Get(r, rp.cookies.base)
 		if serr != nil {
@@ -166,7 +169,7 @@ func (rp *RelyingParty) finish(w http.ResponseWriter, r *http.Request, e *record
 	case landSession:
 		return rp.signIn(w, r, l.session, l.location)
 	case landWaiting:
-		if err := rp.keepWaiting(w, l.waiting); err != nil {
+		if err := rp.keepWaiting(w, r, l.waiting); err != nil {
 			return err
 		}
 		if l.verdict != pending {
@@ -174,6 +177,8 @@ func (rp *RelyingParty) finish(w http.ResponseWriter, r *http.Request, e *record
 		}
 		redirect(w, http.StatusSeeOther, l.location)
 		return nil
+	case landElsewhere:
+		return rp.goElsewhere(w, e, l)
 	case landNowhere:
 	}
 	return errors.New("redemption without an outcome")
@@ -198,8 +203,8 @@ func (rp *RelyingParty) signIn(w http.ResponseWriter, r *http.Request, s *creati
 	}
 	rp.cookies.expireProduct(w, rp.settings.ProductCookies)
 	rp.cookies.clear(w, rp.cookies.name("wait"))
-	rp.remember(w, "last", s.session.Tenant, lastTenantAge)
-	rp.remember(w, "loop", appendRecent(rp.recentSignIns(r), rp.now().Unix()), loopWindow)
+	rp.remember(w, r, "last", s.session.Tenant, lastTenantAge)
+	rp.remember(w, r, "loop", appendRecent(rp.recentSignIns(r), rp.now().Unix()), loopWindow)
 	redirect(w, http.StatusSeeOther, location)
 	return nil
 }
@@ -218,7 +223,7 @@ func (rp *RelyingParty) whyNot(ctx context.Context, s NewSession) error {
 	switch {
 	case err != nil:
 		return err
-	case verdict == admitted || verdict == admittedProvisionally || verdict == pending:
+	case verdict.admits():
 		return ErrNoSession // it is given back, or not decided: the sign-in begins anew
 	default:
 		return &refusal{verdict}
@@ -226,20 +231,20 @@ func (rp *RelyingParty) whyNot(ctx context.Context, s NewSession) error {
 }
 
 // remember leaves a small sealed value with the browser. It is a convenience: without it sign-in works all the same.
-func (rp *RelyingParty) remember(w http.ResponseWriter, suffix string, v any, age time.Duration) {
+func (rp *RelyingParty) remember(w http.ResponseWriter, r *http.Request, suffix string, v any, age time.Duration) {
 	name := rp.cookies.name(suffix)
-	if sealed, err := rp.sealer.seal(name, v); err == nil {
+	if sealed, err := rp.seal(r, name, v); err == nil {
 		rp.cookies.set(w, name, sealed, age)
 	}
 }
 
 // keepWaiting gives a verified identity to the browser, without what only fills blanks if it grows too long.
-func (rp *RelyingParty) keepWaiting(w http.ResponseWriter, wait waiting) error {
+func (rp *RelyingParty) keepWaiting(w http.ResponseWriter, r *http.Request, wait waiting) error {
 	name := rp.cookies.name("wait")
-	sealed, err := rp.sealer.seal(name, wait)
+	sealed, err := rp.seal(r, name, wait)
 	if err == nil && len(sealed) > maxCookie {
 		wait.Who.Profile, wait.Return = Profile{}, "/"
-		sealed, err = rp.sealer.seal(name, wait)
+		sealed, err = rp.seal(r, name, wait)
 	}
 	if err != nil {
 		return err
@@ -252,11 +257,11 @@ func (rp *RelyingParty) keepWaiting(w http.ResponseWriter, wait waiting) error {
 func (rp *RelyingParty) takeWaiting(r *http.Request, e *record) (waiting, target, error) {
 	name := rp.cookies.name("wait")
 	var wait waiting
-	if !rp.sealer.open(name, rp.cookies.value(r, name), &wait) {
+	if !rp.open(r, name, &wait) {
 		return wait, target{}, ErrAttemptLost
 	}
 	e.about(wait.Who.Tenant, wait.Who.User)
-	e.retry = rp.loginURL(wait.Who.Tenant, wait.Return)
+	e.retry = e.site.loginURL(wait.Who.Tenant, wait.Return)
 	if age := rp.now().Unix() - wait.At; age < 0 || age > int64(waitAge/time.Second) {
 		return wait, target{}, ErrAttemptExpired
 	}
@@ -265,6 +270,9 @@ func (rp *RelyingParty) takeWaiting(r *http.Request, e *record) (waiting, target
 		return wait, target{}, portError(err)
 	}
 	e.tenantName = t.Name
+	if !e.site.admits(t.ID, t.Code) {
+		return wait, target{}, fmt.Errorf("a host of another tenant: %w", ErrTenantMismatch)
+	}
 	to, err := rp.targetOf(r.Context(), t)
 	to.domain = wait.Domain
 	return wait, to, err
@@ -328,7 +336,7 @@ func (rp *RelyingParty) serveConfirm(w http.ResponseWriter, r *http.Request, e *
 // serveConfirmed is the yes. It must come from our own page in this browser.
 func (rp *RelyingParty) serveConfirmed(w http.ResponseWriter, r *http.Request, e *record) error {
 	e.event = "confirm"
-	if err := rp.origins.Check(r); err != nil {
+	if err := e.site.posts.Check(r); err != nil {
 		return fmt.Errorf("confirm from elsewhere: %w", ErrBadRequest)
 	}
 	wait, to, err := rp.takeWaiting(r, e)

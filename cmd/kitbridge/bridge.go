@@ -175,6 +175,9 @@ func ssoSettings(c SSO) sso.Settings {
 	s.Unsolicited, s.UnknownUser, s.Chooser = c.Unsolicited, c.UnknownUser, c.Chooser
 	s.AllowTestTenants = c.TestTenants == "allow"
 	s.ProductCookies = c.ProductCookies
+	for _, h := range c.Hosts {
+		s.Hosts = append(s.Hosts, sso.Host{Name: h.Host, Tenant: h.Tenant})
+	}
 	s.SessionIdle, s.SessionAbsolute = c.Session.Idle, c.Session.Absolute
 	s.Refresh, s.ProbeEvery = c.Refresh.Mode, c.Refresh.Every
 	s.AllowInsecureAuthCentres = c.AllowInsecureAuthCentres

@@ -55,7 +55,10 @@ func (d *doctor) addresses(ctx context.Context, cfg Config) {
 	case net.ParseIP(u.Hostname()) != nil:
 		d.warn(area, "public_url", "is a number; the marketplace and auth centres want a name with a certificate")
 	default:
-		d.say(area, "public_url", resolves(ctx, u.Hostname()))
+		d.say(area, "public_url", resolves(ctx, u.Hostname(), "public_url"))
+	}
+	for _, h := range cfg.SSO.Hosts {
+		d.say(area, "sso.hosts "+h.Host, resolves(ctx, hostOf("https://"+h.Host), "sso.hosts"))
 	}
 	if !isLoopbackListen(cfg.Admin.Listen) {
 		d.warn(area, "admin.listen", "answers beyond this machine: /metrics, /healthz and /readyz are open to whoever reaches it; listen on 127.0.0.1, or let a firewall close it")
@@ -63,11 +66,11 @@ func (d *doctor) addresses(ctx context.Context, cfg Config) {
 	d.serving(ctx, cfg)
 }
 
-func resolves(ctx context.Context, host string) error {
+func resolves(ctx context.Context, host, key string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if _, err := net.DefaultResolver.LookupHost(ctx, host); err != nil {
-		return fmt.Errorf("its host has no address here (%w); correct public_url, or enter the name in the DNS", err)
+		return fmt.Errorf("its host has no address here (%w); correct %s, or enter the name in the DNS", err, key)
 	}
 	return nil
 }

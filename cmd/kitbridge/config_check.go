@@ -25,7 +25,7 @@ func (d *decoder) check(c *Config) {
 	d.checkDatabase("database", c.Database.Reveal(), c.InsecureTransport, []string{"sqlite", "postgres"})
 	d.checkMarketplace(&c.Marketplace)
 	d.checkAdmin(c)
-	d.checkSSO(&c.SSO)
+	d.checkSSO(c)
 	d.checkSinks(c)
 }
 

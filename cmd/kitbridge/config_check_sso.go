@@ -2,13 +2,15 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/kitbridge/kitbridge/sso"
 )
 
-func (d *decoder) checkSSO(s *SSO) {
+func (d *decoder) checkSSO(c *Config) {
+	s := &c.SSO
 	if s.Session.Idle > s.Session.Absolute && !d.bad("sso.session") {
 		d.fault("sso.session.idle", "is longer than sso.session.absolute; make it shorter")
 	}
@@ -21,14 +23,7 @@ func (d *decoder) checkSSO(s *SSO) {
 	}{{"signing_algs", len(s.SigningAlgs)}, {"tenant_params", len(s.TenantParams)}, {"userinfo_headers", len(s.UserinfoHeaders)}} {
 		d.require("sso."+list.key, list.count > 0, "give it a value, or remove the key to have the default")
 	}
-	seen := map[string]bool{}
-	for i, h := range s.Hosts {
-		at := fmt.Sprintf("sso.hosts[%d].host", i)
-		if d.require(at, h.Host != "", "name the host, for example app2.example.com") && seen[h.Host] {
-			d.fault(at, "%q stands above already; remove one of them", h.Host)
-		}
-		seen[h.Host] = true
-	}
+	d.checkHosts(c)
 	for i, name := range s.ProductCookies {
 		at := fmt.Sprintf("sso.product_cookies[%d]", i)
 		switch {
@@ -52,6 +47,33 @@ func (d *decoder) checkSSO(s *SSO) {
 	if s.Chooser == "off" && !unified && !d.bad("sso.chooser") && !d.bad("sso.app_id") && !d.bad("sso.unified_login_url") {
 		d.fault("sso.chooser", "is off, and without sso.app_id there is no unified login page either, so nobody could name their company; give sso.app_id, or use search or list")
 	}
+}
+
+// checkHosts wants each name once, whatever its port: cookies know none. A tenant that is not known may still be pushed.
+func (d *decoder) checkHosts(c *Config) {
+	seen := map[string]bool{}
+	for i, h := range c.SSO.Hosts {
+		at := fmt.Sprintf("sso.hosts[%d].host", i)
+		name := hostOf("https://" + h.Host)
+		switch {
+		case !d.require(at, h.Host != "", "name the host, for example app2.example.com") || d.bad(at):
+			continue
+		case name == hostOf(c.PublicURL):
+			d.fault(at, "%q is the host of public_url, which serves /sso/ anyway; remove it", h.Host)
+		case seen[name]:
+			d.fault(at, "%q stands above already; remove one of them", h.Host)
+		}
+		seen[name] = true
+	}
+}
+
+// hostOf is the name of a website's host in small letters, without a port.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Hostname())
 }
 
 func (d *decoder) checkRule(at string, r Rule) {

@@ -149,6 +149,19 @@ func TestFaults(t *testing.T) {
 			`2:35: sso.hosts[1].host: "a.example" stands above already; remove one of them`,
 			"2:53: sso.hosts[2].host: is missing or empty; name the host, for example app2.example.com",
 		}},
+		{"host twice but for port and dot", ok + "sso: {hosts: [{host: a.example}, {host: \"A.example.:8443\"}]}\n", []string{
+			`2:35: sso.hosts[1].host: "a.example:8443" stands above already; remove one of them`,
+		}},
+		{"public host", ok + "sso: {hosts: [{host: APP.example.com}]}\n", []string{
+			`2:16: sso.hosts[0].host: "app.example.com" is the host of public_url, which serves /sso/ anyway; remove it`,
+		}},
+		{"no hosts", ok + "sso: {hosts: [{host: \"https://a.example\"}, {host: a.example/x}, {host: \"*.a.example\"}, {host: 中.example}, {host: \"a.example:\"}]}\n", []string{
+			`2:16: sso.hosts[0].host: "https://a.example" is no host name; write for example app2.example.com, without https:// and path`,
+			`2:45: sso.hosts[1].host: "a.example/x" is no host name; write for example app2.example.com, without https:// and path`,
+			`2:66: sso.hosts[2].host: "*.a.example" is no host name; write for example app2.example.com, without https:// and path`,
+			`2:89: sso.hosts[3].host: "中.example" has letters that browsers do not send; write the name in ASCII, for example xn--fiq228c.example.com`,
+			`2:108: sso.hosts[4].host: "a.example:" is no host name; write for example app2.example.com, without https:// and path`,
+		}},
 		{"cookies", ok + "sso: {product_cookies: [\"a b\", __Host-kitbridge]}\n", []string{
 			`2:25: sso.product_cookies[0]: "a b" is no name of a cookie; write for example JSESSIONID`,
 			`2:32: sso.product_cookies[1]: "__Host-kitbridge" is a cookie of kitbridge itself; name only the product's`,

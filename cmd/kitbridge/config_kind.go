@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/kitbridge/kitbridge/sso"
 )
 
 // kind returns the check behind kind:"…", nil for none. A check gets a text that
@@ -21,6 +23,7 @@ func (d *decoder) kind(name string) func(string) (string, error) {
 		"url":        checkURL,
 		"template":   checkTemplate,
 		"host":       checkHost,
+		"site":       checkSite,
 		"name":       checkName,
 		"identifier": checkIdentifier,
 		"path":       func(text string) (string, error) { return d.resolve(text), nil },
@@ -120,6 +123,18 @@ func checkHost(text string) (string, error) {
 		return text, fmt.Errorf("%q is no host name; write for example app2.example.com, without https:// and path", text)
 	}
 	return strings.ToLower(text), nil
+}
+
+// checkSite wants a host as browsers send it, and gives it the form that one is compared in.
+func checkSite(text string) (string, error) {
+	if strings.ContainsFunc(text, func(c rune) bool { return c > '~' }) {
+		return text, fmt.Errorf("%q has letters that browsers do not send; write the name in ASCII, for example xn--fiq228c.example.com", text)
+	}
+	host, ok := sso.ParseHost(text)
+	if !ok {
+		return text, fmt.Errorf("%q is no host name; write for example app2.example.com, without https:// and path", text)
+	}
+	return host, nil
 }
 
 // checkName wants something that is safe in file names, logs and command lines.

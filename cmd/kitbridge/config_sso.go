@@ -91,7 +91,8 @@ type SSOHTTP struct {
 
 // SSOHost is a further host that serves /sso/.
 type SSOHost struct {
-	Host string `yaml:"host" kind:"host"`
+	// Host is what browsers send: with a port, if that is not the standard one.
+	Host string `yaml:"host" kind:"site"`
 	// Tenant binds the host to one tenant (id or code); empty: any.
 	Tenant string `yaml:"tenant"`
 }

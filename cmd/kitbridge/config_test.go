@@ -269,7 +269,7 @@ func TestWarnings(t *testing.T) {
 marketplace: {keys: {v1: [k]}}
 sso:
   profile: kit
-  embedded: partitioned
+  hosts: [{host: a.example}]
   chooser: search
   id_token: required
   userinfo_headers: [X-OrgID-Authorization]
@@ -296,7 +296,7 @@ sinks:
 	}
 	want := []string{
 		"k.yaml:1:1: public_url: is http://: sessions and codes can be read on the way; use https:// in production",
-		"k.yaml:5:3: sso.embedded: is accepted, but this version does not act on it yet",
+		"k.yaml:5:3: sso.hosts: needs trusted_proxies: without it the decision endpoints do not know which host a question is about; list your web server's address there",
 		"k.yaml:7:3: sso.id_token: changes nothing: with profile kit no ID token is asked for",
 		"k.yaml:8:3: sso.userinfo_headers: is accepted, but this version does not act on it yet",
 		"k.yaml:9:3: sso.jwks_url: is accepted, but this version does not act on it yet",

@@ -19,7 +19,6 @@ func unbuiltKeys() []unbuilt {
 		{key: "sso.userinfo_headers"},
 		{key: "sso.http.follow_redirects"},
 		{key: "sso.http.allow_private_addresses"},
-		{key: "sso.hosts"},
 		{key: "sso.embedded"},
 		{key: "sso.tenants"},
 	}
@@ -55,6 +54,9 @@ func (d *decoder) warnings(c *Config) []Warning {
 	}
 	if len(c.SSO.Rules) > 0 && len(c.TrustedProxies) == 0 && c.Proxy.Upstream == "" {
 		warn("sso.rules", d.placeFor("sso.rules"), "needs trusted_proxies: the decision endpoints answer everybody else with 403; list your web server's address there")
+	}
+	if len(c.SSO.Hosts) > 0 && len(c.TrustedProxies) == 0 && c.Proxy.Upstream == "" {
+		warn("sso.hosts", d.placeFor("sso.hosts"), "needs trusted_proxies: without it the decision endpoints do not know which host a question is about; list your web server's address there")
 	}
 	if len(c.Marketplace.Keys.Kit)+len(c.Marketplace.Keys.V1) == 0 {
 		warn("marketplace.keys", d.placeFor("marketplace.keys"), "has no access key, so every message of the marketplace is refused; copy one from the seller centre into kit")

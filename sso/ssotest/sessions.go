@@ -51,6 +51,7 @@ func TestSessions(t *testing.T, open func(testing.TB) World) {
 		"end":                                 checkEnd,
 		"end all of a user":                   checkEndAll,
 		"log out by the auth centre's word":   checkLogOut,
+		"a ticket counts once":                checkTicket,
 		"revocation ends, and does not undo":  checkRevocations,
 		"revocations of others do not matter": checkOthers,
 		"a new session after a revocation":    checkAgain,
@@ -320,6 +321,35 @@ func checkAgain(t *testing.T, s *suite) {
 		r.take(t, s.World)
 		r.back(t, s.World)
 		s.wantLive(t, s.create(t, r.name, nil), suiteStart(), true, "signed in after: "+r.name+", and back")
+	}
+}
+
+// checkTicket has many spend two tickets at the same time.
+func checkTicket(t *testing.T, s *suite) {
+	var mu sync.Mutex
+	taken := map[sso.Handle]int{}
+	var wg sync.WaitGroup
+	for i := range 20 {
+		ticket := sso.Handle([]string{"ticket-1", "ticket-2"}[i%2])
+		wg.Go(func() {
+			err := s.SpendTicket(t.Context(), ticket, suiteStart().AddDate(100, 0, 0))
+			if err != nil && !errors.Is(err, sso.ErrReplayed) {
+				t.Errorf("SpendTicket = %v, want nil or ErrReplayed", err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				taken[ticket]++
+			}
+		})
+	}
+	wg.Wait()
+	if diff := cmp.Diff(map[sso.Handle]int{"ticket-1": 1, "ticket-2": 1}, taken); diff != "" {
+		t.Errorf("how often each ticket was taken (-want +got)\n%s", diff)
+	}
+	// The auth centre's word is another thing than a ticket, though both count once.
+	if _, err := s.LogOut(t.Context(), sso.Logout{Token: "token", Until: suiteStart().AddDate(100, 0, 0)}); err != nil {
+		t.Errorf("LogOut beside tickets = %v", err)
 	}
 }
 
