@@ -8,9 +8,12 @@ import (
 	"github.com/kitbridge/kitbridge/templates"
 )
 
-// decide answers who a request comes from that was sent to a site. Any fault is ErrNoSession or ErrUnavailable, and never a
-// decision.
-func (rp *RelyingParty) decide(r *http.Request, to *site) (*decision, error) {
+// decide answers who a request of some method comes from that was sent to a site. Any fault is ErrNoSession or ErrUnavailable, and
+// never a decision.
+func (rp *RelyingParty) decide(r *http.Request, method string, to *site) (*decision, error) {
+	if rp.settings.Embedded && isReached(method, r.Header, to) {
+		return nil, ErrNoSession
+	}
 	key, ok := sessionKey(rp.cookies.value(r, rp.cookies.base))
 	if !ok {
 		return nil, ErrNoSession
@@ -39,7 +42,7 @@ func (rp *RelyingParty) judge(r *http.Request, a asked) (*decision, error) {
 // judgeNow is judge by what is known.
 func (rp *RelyingParty) judgeNow(r *http.Request, a asked) (*decision, error) {
 	if len(rp.rules) == 0 {
-		return rp.decide(r, a.site)
+		return rp.decide(r, a.told(), a.site)
 	}
 	if !a.known {
 		return nil, ErrForbidden
@@ -48,7 +51,7 @@ func (rp *RelyingParty) judgeNow(r *http.Request, a asked) (*decision, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := rp.decide(r, a.site)
+	d, err := rp.decide(r, a.told(), a.site)
 	switch {
 	case allow.Public && errors.Is(err, ErrNoSession):
 		return nobody(), nil
@@ -94,7 +97,7 @@ func allow(w http.ResponseWriter, d *decision) {
 // deny answers a request that may not pass: of a page load the browser is sent to sign in, or shown why not; a script gets
 // JSON.
 func (rp *RelyingParty) deny(w http.ResponseWriter, r *http.Request, a asked, err error) {
-	if !isPageLoad(a.method, r.Header) {
+	if !isPageLoad(a.method, r.Header, rp.settings.Embedded) {
 		denyJSON(w, err, a)
 		return
 	}
@@ -131,9 +134,9 @@ func denyJSON(w http.ResponseWriter, err error, a asked) {
 // serveMe tells a page's scripts who is signed in.
 func (rp *RelyingParty) serveMe(w http.ResponseWriter, r *http.Request) {
 	here := rp.site(r)
-	d, err := rp.decide(r, here)
+	d, err := rp.decide(r, r.Method, here)
 	if err == nil && rp.renewed(r.Context(), d) {
-		d, err = rp.decide(r, here)
+		d, err = rp.decide(r, r.Method, here)
 	}
 	if err != nil {
 		denyJSON(w, err, asked{site: here, target: "/"})

@@ -16,11 +16,13 @@ import (
 type cookies struct {
 	base   string // name of the session cookie, and beginning of all others
 	secure bool
+	// partitioned cookies are sent inside frames of other sites, and are other cookies below each of those (CHIPS).
+	partitioned bool
 }
 
-func newCookies(publicURL *url.URL) cookies {
+func newCookies(publicURL *url.URL, embedded bool) cookies {
 	if publicURL.Scheme == "https" {
-		return cookies{base: "__Host-kitbridge", secure: true}
+		return cookies{base: "__Host-kitbridge", secure: true, partitioned: embedded}
 	}
 	port := publicURL.Port()
 	if port == "" {
@@ -42,7 +44,20 @@ func (c cookies) options(age time.Duration) *sessions.Options {
 	if age < 0 {
 		o.MaxAge = -1
 	}
+	if c.partitioned {
+		o.SameSite, o.Partitioned = http.SameSiteNoneMode, true
+	}
 	return o
+}
+
+// dropTwin ends the cookie of this name that was set while frames were allowed, if they are not now, or the reverse: browsers keep
+// both apart and send both, and of two values none is believed. It comes before the new one, for browsers that do not.
+func (c cookies) dropTwin(w http.ResponseWriter, r *http.Request, name string) {
+	if !c.secure || !c.partitioned && len(r.CookiesNamed(name)) < 2 {
+		return
+	}
+	c.partitioned = !c.partitioned
+	c.clear(w, name)
 }
 
 func (c cookies) set(w http.ResponseWriter, name, value string, age time.Duration) {
@@ -86,8 +101,13 @@ func (c cookies) strip(h http.Header) {
 // expireProduct ends the product's own cookies, so that no session of its own outlives a change of user.
 func (c cookies) expireProduct(w http.ResponseWriter, names []string) {
 	for _, name := range names {
-		http.SetCookie(w, &http.Cookie{ //nolint:gosec // it only deletes: the attributes that matter are name and path
+		old := http.Cookie{ //nolint:gosec // it only deletes: the attributes that matter are name and path
 			Name: name, Path: "/", MaxAge: -1, Secure: c.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
-		})
+		}
+		http.SetCookie(w, &old)
+		if c.partitioned { // the product's own may be either
+			old.SameSite, old.Partitioned = http.SameSiteNoneMode, true
+			http.SetCookie(w, &old)
+		}
 	}
 }

@@ -19,7 +19,7 @@ func EncodeHeader(value string) string { return encodeHeader(value) }
 func IsIdentityName(name string) bool { return isIdentityName(name) }
 
 // IsPageLoad is isPageLoad.
-func IsPageLoad(method string, h http.Header) bool { return isPageLoad(method, h) }
+func IsPageLoad(method string, h http.Header) bool { return isPageLoad(method, h, false) }
 
 // MayDial judges an address as the dialer does.
 func MayDial(s Settings, address string) error { return guardOf(&s).control("tcp", address, nil) }

@@ -22,6 +22,14 @@ type asked struct {
 	known bool
 }
 
+// told is the method, or "" if nobody who is believed named it.
+func (a asked) told() string {
+	if a.known {
+		return a.method
+	}
+	return ""
+}
+
 // askedDirectly is for a request that reaches the product through us: what is decided about is what next in line sees.
 func (rp *RelyingParty) askedDirectly(r *http.Request) asked {
 	a := asked{site: rp.site(r), method: r.Method, path: r.URL.EscapedPath(), target: "/", known: true}

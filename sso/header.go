@@ -131,21 +131,23 @@ func stripIdentity(r *http.Request) {
 	}
 }
 
-// isPageLoad reports whether a request is a top-level navigation, the only thing that a redirect to a login page helps.
+// isPageLoad reports whether a request is a top-level navigation, the only thing that a redirect to a login page helps; where
+// people may sign in inside frames, or a frame's.
 // Scripts, images and prefetches get a 401 instead. Browsers say what they do in Sec-Fetch-*; for the others Accept and
 // X-Requested-With must do.
-func isPageLoad(method string, h http.Header) bool {
-	return method == http.MethodGet && navigates(h)
+func isPageLoad(method string, h http.Header, embedded bool) bool {
+	return method == http.MethodGet && navigates(h, embedded)
 }
 
-// navigates reports whether a request, whatever its method, is to show a page at the top level.
-func navigates(h http.Header) bool {
+// navigates reports whether a request, whatever its method, is to show a page, at the top level or (embedded) in a frame.
+func navigates(h http.Header, embedded bool) bool {
 	if isPrefetch(h) || strings.EqualFold(h.Get("Upgrade"), "websocket") {
 		return false
 	}
 	if mode := h.Get("Sec-Fetch-Mode"); mode != "" {
 		dest := h.Get("Sec-Fetch-Dest")
-		return mode == "navigate" && (dest == "document" || dest == "")
+		framed := embedded && (dest == "iframe" || dest == "frame")
+		return mode == "navigate" && (dest == "document" || dest == "" || framed)
 	}
 	return h.Get("X-Requested-With") == "" && strings.Contains(h.Get("Accept"), "text/html")
 }
@@ -154,6 +156,21 @@ func navigates(h http.Header) bool {
 func isPrefetch(h http.Header) bool {
 	return strings.Contains(h.Get("Sec-Purpose"), "prefetch") || strings.EqualFold(h.Get("Purpose"), "prefetch") ||
 		strings.EqualFold(h.Get("X-Moz"), "prefetch")
+}
+
+// isReached reports whether another site's page reaches into this one, other than by leading the browser to a page of it: what
+// SameSite=Lax keeps cookies away from. Where the method is not known (""), a navigation that only reads is one without Origin. Browsers
+// older than Sec-Fetch-Site say in Origin who posts.
+func isReached(method string, h http.Header, to *site) bool {
+	origins := h["Origin"]
+	switch h.Get("Sec-Fetch-Site") {
+	case "same-origin", "same-site", "none":
+		return false
+	case "":
+		return !ownOrigin(to, origins)
+	}
+	reads := method == http.MethodGet || method == http.MethodHead || method == "" && len(origins) == 0
+	return !reads || h.Get("Sec-Fetch-Mode") != "navigate"
 }
 
 // isForeign reports whether another site's page may have caused the request.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -60,7 +61,12 @@ func (rp *RelyingParty) page(handle func(http.ResponseWriter, *http.Request, *re
 		e := &record{id: randomHex()[:16], site: here, retry: here.loginURL("", "/")}
 		noStore(w.Header())
 		w.Header().Set("Referrer-Policy", "no-referrer") // the address may carry a code
-		err := handle(w, r, e)
+		var err error
+		if rp.settings.Embedded && isReached(r.Method, r.Header, here) {
+			err = fmt.Errorf("another site's page reaches in: %w", ErrBadRequest)
+		} else {
+			err = handle(w, r, e)
+		}
 		told, done := errors.AsType[*answered](err)
 		if done {
 			err = told.error

@@ -160,7 +160,7 @@ func (p *proxy) failed(w http.ResponseWriter, r *http.Request, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	p.say(r.Context(), err)
-	if !isPageLoad(r.Method, r.Header) {
+	if !isPageLoad(r.Method, r.Header, p.rp.settings.Embedded) {
 		writeJSON(w, http.StatusBadGateway, map[string]string{"error": "product_unreachable"})
 		return
 	}

@@ -74,6 +74,9 @@ func New(c Config) (*RelyingParty, error) {
 	var faults []error
 	public, err := parsePublicURL(c.PublicURL)
 	faults = append(faults, err, c.Settings.validate())
+	if c.Settings.Embedded && public.Scheme == "http" {
+		faults = append(faults, errors.New("embedded: needs an https public_url"))
+	}
 	all, err := newSites(public, c.Settings.Hosts)
 	faults = append(faults, err)
 	if c.Tenants == nil || c.Credentials == nil || c.Accounts == nil || c.Sessions == nil || c.Pages == nil || c.Logger == nil || c.Now == nil {
@@ -94,7 +97,7 @@ func New(c Config) (*RelyingParty, error) {
 		settings: c.Settings, sites: all, trusted: c.TrustedProxies, rules: compiled,
 		tenants: c.Tenants, credentials: c.Credentials, accounts: c.Accounts,
 		pages: c.Pages, log: c.Logger, now: c.Now, observe: c.Observe, decided: c.ObserveDecision,
-		cookies: newCookies(public), sealer: sealer, signer: signer,
+		cookies: newCookies(public, c.Settings.Embedded), sealer: sealer, signer: signer,
 		spent: &spentCodes{now: c.Now}, failures: &failureLimit{now: c.Now},
 	}
 	rp.sessions = &sessionStore{port: c.Sessions, cookies: rp.cookies, sites: &rp.sites, now: c.Now}

@@ -33,7 +33,7 @@ type keptForm struct {
 // keepForm answers a form that a page of ours sent without a session: it is kept while the person signs in. It reports false,
 // and has answered nothing, for everything else and for forms that are too long.
 func (rp *RelyingParty) keepForm(w http.ResponseWriter, r *http.Request) bool {
-	if !isFormPost(r) || !rp.site(r).sent(r.Header) || r.ContentLength < 0 || r.ContentLength > maxForm || rp.site(r).returnOr(r.RequestURI) != r.RequestURI {
+	if !isFormPost(r, rp.settings.Embedded) || !rp.site(r).sent(r.Header) || r.ContentLength < 0 || r.ContentLength > maxForm || rp.site(r).returnOr(r.RequestURI) != r.RequestURI {
 		return false
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
@@ -55,8 +55,8 @@ func (rp *RelyingParty) keepForm(w http.ResponseWriter, r *http.Request) bool {
 }
 
 // isFormPost reports whether a browser sends a plain form as a top-level navigation, the only thing that a page can give back.
-func isFormPost(r *http.Request) bool {
-	if r.Method != http.MethodPost || !navigates(r.Header) {
+func isFormPost(r *http.Request, embedded bool) bool {
+	if r.Method != http.MethodPost || !navigates(r.Header, embedded) {
 		return false
 	}
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -107,7 +107,7 @@ func (rp *RelyingParty) serveResend(w http.ResponseWriter, r *http.Request, e *r
 		redirect(w, http.StatusSeeOther, "/")
 		return nil
 	}
-	d, err := rp.decide(r, e.site)
+	d, err := rp.decide(r, r.Method, e.site)
 	if errors.Is(err, ErrNoSession) {
 		redirect(w, http.StatusSeeOther, e.site.loginURL("", resendPath))
 		return nil

@@ -135,6 +135,7 @@ func (s *sessionStore) Save(r *http.Request, w http.ResponseWriter, session *ses
 			return fmt.Errorf("end session: %w", portError(err))
 		}
 	}
+	s.cookies.dropTwin(w, r, session.Name())
 	if session.Options.MaxAge < 0 {
 		http.SetCookie(w, sessions.NewCookie(session.Name(), "", session.Options))
 		return nil

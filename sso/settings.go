@@ -79,6 +79,9 @@ type Settings struct {
 	ProbeEvery time.Duration
 	// AllowInsecureAuthCentres allows http and loopback addresses, for development only.
 	AllowInsecureAuthCentres bool
+	// Embedded lets people sign in inside a frame of another site: cookies are SameSite=None, Partitioned, which takes https.
+	// What SameSite=Lax kept other sites' pages from is then refused by what browsers say of a request.
+	Embedded bool
 	// Hosts are further hosts that serve /sso/, each with sessions of its own.
 	Hosts []Host
 	// EndpointHosts are hosts, with port if any, that discovered endpoints may stand on beside the issuer's own.

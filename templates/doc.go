@@ -11,7 +11,7 @@
 // There is one method and one struct per page, and no other way to write
 // HTML. A page is rendered into memory first, so a fault in a template never
 // leaves half a page behind, and is sent with headers that forbid scripts,
-// frames, caching and everything loaded from elsewhere: the one style sheet
+// frames (but those of [New]'s ancestors), caching and everything loaded from elsewhere: the one style sheet
 // stands in the page and is named in the Content-Security-Policy by its hash.
 //
 // Every text exists in Chinese and in English; [Locale] chooses by

@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 //go:embed layout.html pages/*.html static/page.css
@@ -23,11 +24,13 @@ type Pages struct {
 	texts  map[Lang]*texts
 	style  template.CSS
 	policy string
+	framed bool // X-Frame-Options knows no list
 }
 
 // New parses the embedded pages. It fails only if the program was built with
-// a broken template.
-func New() (*Pages, error) {
+// a broken template. Origins of ancestors, such as https://portal.example, may
+// show the pages in their frames; without any nobody may.
+func New(ancestors ...string) (*Pages, error) {
 	layout, err := template.ParseFS(files, "layout.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse layout: %w", err)
@@ -39,7 +42,8 @@ func New() (*Pages, error) {
 	p := &Pages{
 		texts:  map[Lang]*texts{Chinese: chineseTexts(), English: englishTexts()},
 		style:  template.CSS(style), //nolint:gosec // G203: an embedded file of ours
-		policy: contentSecurityPolicy(style),
+		policy: contentSecurityPolicy(style, ancestors),
+		framed: len(ancestors) > 0,
 	}
 	for name, page := range map[string]**template.Template{
 		"chooser": &p.chooser, "confirm": &p.confirm, "pending": &p.pending,
@@ -57,18 +61,19 @@ func New() (*Pages, error) {
 }
 
 // ContentSecurityPolicy returns the value of the header that every page is
-// sent with: nothing may be loaded, run or framed but the page's own style
-// sheet, which is named by its hash.
+// sent with: nothing may be loaded or run but the page's own style sheet, which
+// is named by its hash, and only [New]'s ancestors may frame it.
 func (p *Pages) ContentSecurityPolicy() string { return p.policy }
 
-func contentSecurityPolicy(style []byte) string {
+func contentSecurityPolicy(style []byte, ancestors []string) string {
 	sum := sha256.Sum256(style)
 	// Browsers hold form-action against every redirect that answers a form
 	// (CSP Level 3, section 6.4.2), and our forms are answered by a redirect to
 	// an auth centre, which may go on to hosts of its own. So no list of
 	// origins can be right here; what remains is to keep to HTTP.
+	who := cmp.Or(strings.Join(ancestors, " "), "'none'")
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; " +
-		"form-action 'self' https: http:; base-uri 'none'; frame-ancestors 'none'"
+		"form-action 'self' https: http:; base-uri 'none'; frame-ancestors " + who
 }
 
 // view is what a template sees.
@@ -103,7 +108,9 @@ func (p *Pages) render(w http.ResponseWriter, status int, t *template.Template, 
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", cmp.Or(v.referrer, "no-referrer")) // the address may carry a code
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
+	if !p.framed {
+		h.Set("X-Frame-Options", "DENY")
+	}
 	h.Add("Vary", "Accept-Language")
 	w.WriteHeader(status)
 	_, err := w.Write(page.Bytes())

@@ -152,7 +152,7 @@ func newRelyingParty(
 	if err != nil {
 		return nil, err
 	}
-	pages, err := templates.New()
+	pages, err := templates.New(frameAncestors(cfg.SSO)...)
 	if err != nil {
 		return nil, err
 	}
@@ -175,6 +175,7 @@ func ssoSettings(c SSO) sso.Settings {
 	s.Unsolicited, s.UnknownUser, s.Chooser = c.Unsolicited, c.UnknownUser, c.Chooser
 	s.AllowTestTenants = c.TestTenants == "allow"
 	s.ProductCookies = c.ProductCookies
+	s.Embedded = c.Embedded == "partitioned"
 	for _, h := range c.Hosts {
 		s.Hosts = append(s.Hosts, sso.Host{Name: h.Host, Tenant: h.Tenant})
 	}
@@ -188,6 +189,22 @@ func ssoSettings(c SSO) sso.Settings {
 	}
 	s.Timeout, s.MaxBody = c.HTTP.Timeout, int64(c.HTTP.MaxBody)
 	return s
+}
+
+// frameAncestors are the origins whose frames may show our own pages, if any may: the marketplace's portal, and the hosts that
+// the operator trusts as auth centres.
+func frameAncestors(c SSO) []string {
+	if c.Embedded != "partitioned" {
+		return nil
+	}
+	var ancestors []string
+	if u, err := url.Parse(c.UnifiedLoginURL); err == nil && u.Scheme == "https" && u.Host != "" {
+		ancestors = append(ancestors, "https://"+u.Host)
+	}
+	for _, host := range c.AuthCentres.Hosts {
+		ancestors = append(ancestors, "https://"+host, "https://*."+host)
+	}
+	return ancestors
 }
 
 func ssoRule(r Rule) sso.Rule {

@@ -24,6 +24,9 @@ func (d *decoder) checkSSO(c *Config) {
 		d.require("sso."+list.key, list.count > 0, "give it a value, or remove the key to have the default")
 	}
 	d.checkHosts(c)
+	if s.Embedded == "partitioned" && strings.HasPrefix(c.PublicURL, "http://") && !d.bad("sso.embedded") {
+		d.fault("sso.embedded", "partitioned needs a public_url with https://: browsers take no cookies for frames over http")
+	}
 	for i, name := range s.ProductCookies {
 		at := fmt.Sprintf("sso.product_cookies[%d]", i)
 		switch {

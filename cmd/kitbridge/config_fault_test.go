@@ -162,6 +162,9 @@ func TestFaults(t *testing.T) {
 			`2:89: sso.hosts[3].host: "中.example" has letters that browsers do not send; write the name in ASCII, for example xn--fiq228c.example.com`,
 			`2:108: sso.hosts[4].host: "a.example:" is no host name; write for example app2.example.com, without https:// and path`,
 		}},
+		{"frames over http", "public_url: http://127.0.0.1:8080\nsso: {embedded: partitioned}\n", []string{
+			"2:7: sso.embedded: partitioned needs a public_url with https://: browsers take no cookies for frames over http",
+		}},
 		{"cookies", ok + "sso: {product_cookies: [\"a b\", __Host-kitbridge]}\n", []string{
 			`2:25: sso.product_cookies[0]: "a b" is no name of a cookie; write for example JSESSIONID`,
 			`2:32: sso.product_cookies[1]: "__Host-kitbridge" is a cookie of kitbridge itself; name only the product's`,

@@ -19,7 +19,6 @@ func unbuiltKeys() []unbuilt {
 		{key: "sso.userinfo_headers"},
 		{key: "sso.http.follow_redirects"},
 		{key: "sso.http.allow_private_addresses"},
-		{key: "sso.embedded"},
 		{key: "sso.tenants"},
 	}
 }
