@@ -100,7 +100,8 @@ func (r *round) putLinks(ctx context.Context, links []Link) error {
 	return nil
 }
 
-// readBack asks for the entryUUIDs of entries that were added, level by level.
+// readBack asks for the entryUUIDs of entries that were added, level by level, and of each level
+// by kind of name: departments and users may stand side by side.
 func (r *round) readBack(ctx context.Context, added []Operation) ([]Link, error) {
 	type level struct {
 		parent DN
@@ -111,10 +112,11 @@ func (r *round) readBack(ctx context.Context, added []Operation) ([]Link, error)
 	levels := map[string]*level{}
 	for _, o := range added {
 		parent := o.DN.Parent()
-		l := levels[parent.Key()]
+		by := o.DN.attribute()
+		l := levels[by+","+parent.Key()]
 		if l == nil {
-			l = &level{parent: parent, by: o.DN.attribute(), ids: map[string]EntryID{}}
-			levels[parent.Key()] = l
+			l = &level{parent: parent, by: by, ids: map[string]EntryID{}}
+			levels[by+","+parent.Key()] = l
 		}
 		l.ids[o.DN.Key()] = o.ID
 		l.values = append(l.values, o.DN.Value())
