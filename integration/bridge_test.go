@@ -108,9 +108,15 @@ func localAddress(t testing.TB) string {
 // the last one when the time is over.
 func await(t testing.TB, within time.Duration, compare func() (diff string)) {
 	t.Helper()
+	awaitEvery(t, 20*time.Millisecond, within, compare)
+}
+
+// awaitEvery is await for a comparison that costs more, and so is made less often.
+func awaitEvery(t testing.TB, every, within time.Duration, compare func() (diff string)) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		diff := compare()

@@ -27,6 +27,9 @@ func (s *Sink) dismantle(ctx context.Context, view orgsync.View, tenant orgsync.
 			if err == nil {
 				err = r.dismantle(ctx)
 			}
+			if err == nil {
+				err = s.forgetLeft(ctx, tenant.ID)
+			}
 			result.Err = err
 		}
 	}

@@ -39,6 +39,7 @@ type round struct {
 
 	inventory *inventory // of the whole tenant; nil: the round is about some keys
 	onlyPlans bool       // nothing is written, anywhere
+	left      bool       // the directory is not meant for the tenant: nothing is added
 
 	taken   map[string]bool                     // account names of Active Directory that others have
 	numbers map[string]map[orgsync.UserName]int // allocated, by attribute
@@ -211,6 +212,7 @@ func (r *round) want(w Want, warnings []string) {
 		r.fail(w.ID, &nameError{w.DN, reason})
 		w.IfPresent = true
 	}
+	w.IfPresent = w.IfPresent || r.left
 	r.wants = append(r.wants, w)
 	r.warnings[w.ID] = warnings
 }

@@ -34,7 +34,8 @@ type Config struct {
 	// TLS holds the authorities and the client certificate; nil: the system's, none.
 	TLS *tls.Config
 	// Tenants says which tenants the directory may hold. Of others nothing comes into it, and
-	// what it holds already, as their code was another, is treated as if they had ended.
+	// what it holds already, as their code was another, is treated as if they had ended, and
+	// deleted PurgeAfter later by those of their keys that are then owed.
 	Tenants func(orgsync.Tenant) bool
 	// Dialect is the family of the server. Default: found from what it says of itself.
 	Dialect Dialect
@@ -58,7 +59,8 @@ type Config struct {
 	// Removed is what becomes of removed users. Default: they are disabled.
 	Removed RemovedUsers
 	// PurgeAfter is how long a removed user's disabled entry is kept, counted from the
-	// removal. Zero: not at all.
+	// removal, and what is held of a tenant for which the directory is not meant any more.
+	// It goes when its key is next owed. Zero: not at all.
 	PurgeAfter time.Duration
 	// Connections is the size of the pool. Default 4.
 	Connections int
@@ -222,10 +224,19 @@ func (s *Sink) Converge(ctx context.Context, view orgsync.View, keys []orgsync.K
 		return resultsOf(owed), nil
 	}
 	var others []orgsync.Key
-	if !s.cfg.Tenants(tenant) { // as if it had ended
-		tenant.Active = false
+	switch {
+	case !s.cfg.Tenants(tenant): // as if it had ended
 		if owed, others, err = s.leftBehind(ctx, tenant.ID, owed); err != nil || len(owed) == 0 {
 			return resultsOf(others), err
+		}
+		left, err := s.noteLeft(ctx, tenant.ID)
+		if err != nil {
+			return resultsOf(others), err
+		}
+		tenant, view = s.asEnded(tenant, view, left)
+	case slices.Contains(owed, orgsync.Key{Kind: orgsync.TenantKey}): // it may be back
+		if err := s.forgetLeft(ctx, tenant.ID); err != nil {
+			return nil, err
 		}
 	}
 	if err := s.own(ctx, false); err != nil {
@@ -236,26 +247,6 @@ func (s *Sink) Converge(ctx context.Context, view orgsync.View, keys []orgsync.K
 		s.dismantle(ctx, view, tenant, settled)
 	}
 	return append(settled, resultsOf(others)...), err
-}
-
-// leftBehind tells the keys of which the directory holds entries of ours from the others.
-func (s *Sink) leftBehind(ctx context.Context, tenant orgsync.TenantID, keys []orgsync.Key) (held, others []orgsync.Key, err error) {
-	var ids []EntryID
-	for _, k := range keys {
-		ids = append(ids, entriesOf(k)...)
-	}
-	links, err := s.cfg.Links.Get(ctx, tenant, ids)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read what the directory holds of a tenant: %w", err)
-	}
-	for _, k := range keys {
-		if slices.ContainsFunc(entriesOf(k), func(id EntryID) bool { _, ok := links[id]; return ok }) {
-			held = append(held, k)
-		} else {
-			others = append(others, k)
-		}
-	}
-	return held, others, nil
 }
 
 // converge makes keys equal that may be looked at together. If something about one of them

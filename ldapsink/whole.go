@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/kitbridge/kitbridge/orgsync"
 )
@@ -37,6 +38,10 @@ type Whole struct {
 	Adopted []Link
 	// Held says why the deletions need a person's yes; empty if they do not.
 	Held string
+	// IsLeft: the directory is not meant for the tenant any more, as far as it is known since
+	// LeftAt. What it holds is disabled, and deleted from DeletedFrom on.
+	IsLeft              bool
+	LeftAt, DeletedFrom time.Time
 	// Digest tells this plan from every other.
 	Digest string
 	// Users, Departments and Groups are how many entries of ours were compared; Foreign how
@@ -75,7 +80,8 @@ var (
 )
 
 // Plan compares the whole of a tenant with the directory and says what Reconcile would do.
-// It writes nothing, anywhere. A tenant that the directory may not hold has an empty plan.
+// It writes nothing, anywhere. Of a tenant that the directory may not hold, or that was purged,
+// nothing is added: what is ours is disabled or deleted.
 //
 // The directory is read in pages; what is kept in memory is some hundred bytes a user,
 // and what differs. An answer that may be incomplete is an error: nothing is concluded from
@@ -101,37 +107,53 @@ func (s *Sink) Reconcile(ctx context.Context, view orgsync.Inventory, options Wh
 	case whole.Held != "":
 		return whole, fmt.Errorf("%w: %s", ErrHeld, whole.Held)
 	}
-	if len(whole.Operations)+len(whole.Adopted) == 0 {
-		return whole, nil
+	if len(whole.Operations)+len(whole.Adopted) > 0 {
+		if err := s.own(ctx, true); err != nil {
+			return whole, err
+		}
+		r.count(len(whole.Operations), options.Progress)
+		if err := r.carryOut(ctx, ms); err != nil {
+			return whole, err
+		}
+		whole.Reports = r.reports()
 	}
-	if err := s.own(ctx, true); err != nil {
-		return whole, err
-	}
-	r.count(len(whole.Operations), options.Progress)
-	if err := r.carryOut(ctx, ms); err != nil {
-		return whole, err
-	}
-	whole.Reports = r.reports()
-	return whole, nil
+	return whole, s.noteWhole(ctx, r, whole)
 }
 
-// compare reads everything and plans. The round is nil if the directory may not hold the
-// tenant.
+// noteWhole notes whether the directory is meant for the tenant.
+func (s *Sink) noteWhole(ctx context.Context, r *round, w Whole) error {
+	switch {
+	case !w.IsLeft, r.org.state.Purged && len(w.Reports) == 0:
+		return s.forgetLeft(ctx, w.Tenant)
+	case len(r.have) > 0 || w.Users > 0:
+		_, err := s.noteLeft(ctx, w.Tenant)
+		return err
+	default: // it never held anything of it
+		return nil
+	}
+}
+
+// compare reads everything and plans. The round is nil if nobody may hold the tenant yet.
 func (s *Sink) compare(ctx context.Context, view orgsync.Inventory, options WholeOptions, onlyPlans bool) (*round, []*membership, Whole, error) {
 	tenant, err := view.Tenant(ctx)
 	if err != nil {
 		return nil, nil, Whole{}, fmt.Errorf("read tenant: %w", err)
 	}
-	whole := Whole{Tenant: tenant.ID}
-	if !tenant.Announced || tenant.Purged || !s.cfg.Tenants(tenant) {
+	whole := Whole{Tenant: tenant.ID, IsLeft: tenant.Announced && !s.cfg.Tenants(tenant)}
+	if !tenant.Announced {
 		whole.Digest = digestOf(whole)
 		return nil, nil, whole, nil
+	}
+	if whole.IsLeft {
+		if tenant, view, err = s.wholeLeft(ctx, tenant, view, &whole); err != nil {
+			return nil, nil, whole, err
+		}
 	}
 	r, err := s.newRound(ctx, view, tenant)
 	if err != nil {
 		return nil, nil, whole, err
 	}
-	r.inventory, r.onlyPlans = newInventory(), onlyPlans
+	r.left, r.inventory, r.onlyPlans = whole.IsLeft, newInventory(), onlyPlans
 	if err := r.readAll(ctx, view, options.Adopt); err != nil {
 		return nil, nil, whole, err
 	}
@@ -141,12 +163,7 @@ func (s *Sink) compare(ctx context.Context, view orgsync.Inventory, options Whol
 	if err := r.readNumbers(ctx); err != nil {
 		return nil, nil, whole, err
 	}
-	r.desire()
-	r.plan = plan(r.standing(), r.wants)
-	for _, c := range r.plan.conflicts {
-		r.fail(c.ID, &conflictError{c})
-	}
-	ms, err := r.wholeMemberships(ctx)
+	ms, err := r.planWhole(ctx)
 	if err != nil {
 		return nil, nil, whole, err
 	}
@@ -162,6 +179,40 @@ func (s *Sink) compare(ctx context.Context, view orgsync.Inventory, options Whol
 	whole.Held = held(options.Guard, whole)
 	whole.Digest = digestOf(whole)
 	return r, ms, whole, nil
+}
+
+// wholeLeft is a tenant for which the directory is not meant, as it is to be seen, and its
+// state.
+func (s *Sink) wholeLeft(ctx context.Context, tenant orgsync.Tenant, view orgsync.Inventory, w *Whole) (orgsync.Tenant, orgsync.Inventory, error) {
+	left, err := LeftAt(ctx, s.cfg.Links, tenant.ID)
+	if err != nil {
+		return tenant, view, err
+	}
+	if w.LeftAt = left; !left.IsZero() {
+		w.DeletedFrom = left.Add(s.cfg.PurgeAfter)
+	}
+	ended, seen := s.asEnded(tenant, view, left)
+	if all, ok := seen.(orgsync.Inventory); ok {
+		view = all
+	}
+	return ended, view, nil
+}
+
+// planWhole plans entries and memberships. Of a tenant that was purged nothing is wanted.
+func (r *round) planWhole(ctx context.Context) ([]*membership, error) {
+	if !r.org.state.Purged {
+		r.desire()
+	} else if err := r.readAllApps(ctx); err != nil {
+		return nil, err
+	}
+	r.plan = plan(r.standing(), r.wants)
+	for _, c := range r.plan.conflicts {
+		r.fail(c.ID, &conflictError{c})
+	}
+	if r.org.state.Purged { // the groups go
+		return nil, nil
+	}
+	return r.wholeMemberships(ctx)
 }
 
 // foreign counts the entries of others, each once. One of ours that was renamed by hand may

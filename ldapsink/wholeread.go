@@ -46,7 +46,7 @@ func (r *round) readAll(ctx context.Context, view orgsync.Inventory, adopt bool)
 
 // wholeGroups are the containers of groups that are not read with the containers.
 func (r *round) wholeGroups() []string {
-	if r.org.perApp {
+	if r.org.perApp && !r.org.state.Purged { // then they are all ours
 		return []string{groups, apps}
 	}
 	return []string{groups}
@@ -267,8 +267,11 @@ func (r *round) sortStructure(ctx context.Context, structure, groupEntries []fou
 			r.inventory.groupEntries++
 		default:
 		}
+		if id.Kind == DepartmentGroup && !r.org.state.Active && !r.org.state.Purged {
+			r.inventory.group(id) // it stays, with nobody of ours in it
+		}
 		code := orgsync.OrgCode(id.Name)
-		if _, known := r.departments[code]; !known && r.org.state.Active && (id.Kind == DepartmentEntry || id.Kind == DepartmentGroup) {
+		if _, known := r.departments[code]; !known && (r.org.state.Active || r.org.state.Purged) && (id.Kind == DepartmentEntry || id.Kind == DepartmentGroup) {
 			r.departments[code] = orgsync.PlacedDepartment{} // it is gone
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kitbridge/kitbridge/internal/store"
@@ -32,11 +33,15 @@ func (d *doctor) directory(ctx context.Context, c Sink, sink *ldapsink.Sink, s *
 		d.say(area, "tenants", err)
 		return
 	}
+	left, err := leftIn(ctx, s, c)
+	if err != nil {
+		d.say(area, "tenants", err)
+		return
+	}
 	for _, t := range tenants {
-		if !allowTenants(c.Tenants)(orgsync.Tenant{ID: t.ID, Code: t.Code}) {
-			continue
+		if slices.Contains(left, t.ID) || allowTenants(c.Tenants)(orgsync.Tenant{ID: t.ID, Code: t.Code}) {
+			d.fits(ctx, area, wholeDirectory{sink}, s, t)
 		}
-		d.fits(ctx, area, wholeDirectory{sink}, s, t)
 	}
 }
 
@@ -53,6 +58,8 @@ func (d *doctor) fits(ctx context.Context, area string, sink wholeSink, s *store
 	case err != nil:
 		d.say(area, what, err)
 		return
+	case found.Left != nil:
+		d.warn(area, what, fmt.Sprintf("%s; %s and %s are left", found.Left, countOf(found.Compared.Users, "user"), countOf(found.Compared.Departments, "department")))
 	case len(found.Reports) == 0:
 		d.say(area, what+": everything fits", nil)
 		return

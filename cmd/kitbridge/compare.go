@@ -24,8 +24,10 @@ type comparison struct {
 	// Digest tells this plan from every other.
 	Digest string `json:"digest"`
 	// Held says why the deletions need a person's yes; empty if they do not.
-	Held     string   `json:"held,omitempty"`
-	Compared compared `json:"compared"`
+	Held string `json:"held,omitempty"`
+	// Left is a sink that is not meant for the tenant any more; absent if it is.
+	Left     *leftSink `json:"left,omitempty"`
+	Compared compared  `json:"compared"`
 	// Operations are in the order in which they are done.
 	Operations []plannedOperation `json:"operations"`
 	Adopts     []adoptedEntry     `json:"adopts"`
@@ -138,7 +140,7 @@ func (d wholeDirectory) reconcile(ctx context.Context, view orgsync.Inventory, o
 
 func (d wholeDirectory) comparison(w ldapsink.Whole) comparison {
 	c := comparison{
-		Sink: d.sink.Name(), Type: sinkLDAP, Tenant: w.Tenant, Digest: w.Digest, Held: w.Held, ldif: w.Operations,
+		Sink: d.sink.Name(), Type: sinkLDAP, Tenant: w.Tenant, Digest: w.Digest, Held: w.Held, Left: leftOf(w), ldif: w.Operations,
 		Compared:   compared{w.Users, w.Departments, w.Groups, w.Foreign},
 		Operations: []plannedOperation{}, Adopts: []adoptedEntry{}, Reports: []entryReport{},
 	}
@@ -238,7 +240,8 @@ type pair struct {
 }
 
 // choose opens the sinks of the configuration that are chosen and lists what each is to
-// hold. ties says what a sink is given; closeAll gives its connections back.
+// hold, or holds of tenants for which it is not meant any more. ties says what a sink is
+// given; closeAll gives its connections back.
 func (sel selection) choose(
 	ctx context.Context, cfg Config, s *store.Store, tie func(name string) (ties, error), log *slog.Logger,
 ) (pairs []pair, closeAll func(), err error) {
@@ -271,8 +274,12 @@ func (sel selection) choose(
 					err = stillBelow(ctx, s, c)
 				}
 				whole, ok := wholeOf(opened)
+				var left []orgsync.TenantID
+				if err == nil {
+					left, err = leftIn(ctx, s, c)
+				}
 				for _, t := range tenants {
-					if ok && allowTenants(c.Tenants)(orgsync.Tenant{ID: t.ID, Code: t.Code}) {
+					if ok && (allowTenants(c.Tenants)(orgsync.Tenant{ID: t.ID, Code: t.Code}) || slices.Contains(left, t.ID)) {
 						pairs = append(pairs, pair{c, whole, t})
 					}
 				}

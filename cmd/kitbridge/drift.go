@@ -54,6 +54,9 @@ func (b *bridge) watchDrift(ctx context.Context, d drifter) {
 		case now := <-tick.C:
 			before := now.Add(-d.config.ReconcileEvery)
 			due, err := b.store.DueToCompare(ctx, d.config.Name, before)
+			if err == nil && len(due) > 0 { // what is to be deleted by now is no drift
+				err = expireIn(ctx, b.store, d.config, now)
+			}
 			b.noteNotCompared(ctx, d, err)
 			for _, tenant := range due {
 				err := b.compare(ctx, d, tenant, before, ways[tenant] < mostWays)

@@ -114,6 +114,9 @@ func (t planText) printOne(c comparison) {
 		looked += fmt.Sprintf("; %s of others among them, never changed", countOf(c.Compared.Foreign, "entry", "entries"))
 	}
 	fmt.Fprintf(t.w, "  there now: %s\n", looked)
+	if c.Left != nil {
+		fmt.Fprintln(t.w, "  "+t.colour(yellow, c.Left.String()))
+	}
 	if c.Held != "" {
 		fmt.Fprintln(t.w, "  "+t.colour(red, "held: it "+c.Held+"; reconcile asks, or wants --yes"))
 	}

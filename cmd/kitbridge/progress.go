@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -28,6 +29,8 @@ type progress struct {
 	seen  []sighting // under mu: of the window, the oldest first
 	shown time.Time  // under mu
 	drawn bool       // under mu: the bar stands on the line
+	done  int        // under mu, as is total: as said last
+	total int
 }
 
 type sighting struct {
@@ -44,6 +47,7 @@ func newProgress(w io.Writer, what string, now func() time.Time) *progress {
 func (p *progress) step(done, total int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.done, p.total = done, total
 	now := p.now()
 	every := lineEvery
 	if p.bar {
@@ -74,6 +78,33 @@ func (p *progress) end() {
 		_, _ = fmt.Fprint(p.w, "\r\x1b[K")
 	}
 }
+
+// cutOff says of an error that ended it what was done and what is left.
+func (p *progress) cutOff(ctx context.Context, err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	isInterrupted := ctx.Err() != nil // what the sink says then is of no interest
+	switch {
+	case err == nil, p.total == 0 && !isInterrupted:
+		return err
+	case p.total == 0:
+		return &cutOffError{"interrupted before anything was changed", err}
+	}
+	rest := fmt.Sprintf("%d of %d changes done, %d left; run it again, it does the rest", p.done, p.total, p.total-p.done)
+	if isInterrupted {
+		return &cutOffError{"interrupted: " + rest, err}
+	}
+	return &cutOffError{err.Error() + " (" + rest + ")", err}
+}
+
+// cutOffError is work that ended in the middle, in words.
+type cutOffError struct {
+	text string
+	err  error
+}
+
+func (e *cutOffError) Error() string { return e.text }
+func (e *cutOffError) Unwrap() error { return e.err }
 
 func barText(done, total int) string {
 	n := barWidth * done / max(total, 1)

@@ -109,7 +109,11 @@ func (r *reconciler) run(ctx context.Context, cfg Config, saved *savedPlan) erro
 	}
 	results := []reconciled{}
 	var faults []error
-	for _, pr := range pairs {
+	for n, pr := range pairs {
+		if ctx.Err() != nil {
+			faults = append(faults, fmt.Errorf("interrupted: %s not looked at", countOf(len(pairs)-n, "tenant and sink", "tenants and sinks")))
+			break
+		}
 		c, err := r.one(ctx, pr, saved)
 		if err != nil {
 			faults = append(faults, pr.fault("reconcile", err))
@@ -217,7 +221,11 @@ func (r *reconciler) reconcile(ctx context.Context, pr pair, view orgsync.Invent
 	shown := newProgress(r.p.stderr, fmt.Sprintf("%s %s", pr.config.Name, pr.tenant.Name), time.Now)
 	defer shown.end()
 	o.progress = shown.step
-	return pr.sink.reconcile(ctx, view, o)
+	c, err := pr.sink.reconcile(ctx, view, o)
+	for other := 1; other < len(pr.config.URL) && errors.Is(err, orgsync.ErrUnavailable) && o.only == "" && ctx.Err() == nil; other++ {
+		c, err = pr.sink.reconcile(ctx, view, o) // at another server, which may lack what the one before had
+	}
+	return c, shown.cutOff(ctx, err)
 }
 
 // ask shows what is held and wants a yes.
@@ -256,6 +264,9 @@ func (r *reconciler) tell(c comparison) {
 		what += fmt.Sprintf("; %d adopted", len(c.Adopts))
 	}
 	fmt.Fprintf(r.p.stdout, "sink %s, tenant %s %s: %s\n", c.Sink, visible(string(c.Tenant)), visible(c.Name), what)
+	if c.Left != nil {
+		fmt.Fprintf(r.p.stdout, "  %s\n", c.Left)
+	}
 	for _, e := range first(c.Reports) {
 		fmt.Fprintf(r.p.stdout, "  cannot %s %s: %s\n", e.Kind, visible(e.Name), visible(e.Reason))
 	}

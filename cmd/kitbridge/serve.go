@@ -185,12 +185,8 @@ func (b *bridge) run(ctx context.Context, public, admin net.Listener) error {
 	return errors.Join(faults...)
 }
 
-const (
-	// dueEvery is how often messages from the future are looked at.
-	dueEvery = time.Second
-	// purgeEvery is how often rows are looked for that were kept long enough.
-	purgeEvery = time.Hour
-)
+// dueEvery is how often messages from the future are looked at.
+const dueEvery = time.Second
 
 // releaseDue applies messages that fell due, until ctx ends. Revocations are among them,
 // so it shares its goroutine with nothing that could take long.
@@ -212,12 +208,13 @@ func (b *bridge) releaseDue(ctx context.Context) {
 // tend deletes what was kept long enough, until ctx ends. It begins at once: a process
 // that is restarted every half hour must not keep bodies for ever.
 func (b *bridge) tend(ctx context.Context) {
-	purge := time.NewTicker(purgeEvery)
+	purge := time.NewTicker(purgeEvery(b.config.Sinks))
 	defer purge.Stop()
 	for {
 		b.forgetBodies(ctx)
 		b.purgeEnded(ctx, time.Now())
 		b.purge(ctx)
+		b.expire(ctx, time.Now())
 		select {
 		case <-ctx.Done():
 			return
