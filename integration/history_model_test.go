@@ -254,14 +254,7 @@ func (m *model) expected(tenant string) tables {
 	if !m.isAnnounced() {
 		return t
 	}
-	words := map[string]modelWord{}
-	for _, i := range m.instances {
-		if i.bound || !m.isActive() {
-			for field, word := range i.words {
-				words[field] = newerWord(field, words[field], word)
-			}
-		}
-	}
+	words := m.enterprise()
 	t.add("tenant", tenant, words["tenantCode"].value, words["name"].value, words["domainName"].value, bit(m.isActive()))
 	if m.isActive() {
 		m.expectDepartments(t, tenant)
@@ -275,11 +268,25 @@ func (m *model) expected(tenant string) tables {
 	return t
 }
 
+// enterprise is what is known of the tenant itself.
+func (m *model) enterprise() map[string]modelWord {
+	words := map[string]modelWord{}
+	for _, i := range m.instances {
+		if i.bound || !m.isActive() {
+			for field, word := range i.words {
+				words[field] = newerWord(field, words[field], word)
+			}
+		}
+	}
+	return words
+}
+
 func (t tables) add(table string, columns ...string) {
 	t[table] = append(t[table], strings.Join(columns, " | "))
 }
 
-func (m *model) expectDepartments(t tables, tenant string) {
+// liveDepartments are those that some bound instance asserts.
+func (m *model) liveDepartments() map[string]modelDepartment {
 	live := map[string]modelDepartment{}
 	for instance, codes := range m.asserted {
 		if !m.instances[instance].bound {
@@ -291,6 +298,11 @@ func (m *model) expectDepartments(t tables, tenant string) {
 			}
 		}
 	}
+	return live
+}
+
+func (m *model) expectDepartments(t tables, tenant string) {
+	live := m.liveDepartments()
 	for code, d := range live {
 		path, seen, isParked := []string{code}, map[string]bool{code: true}, false
 		for parent := d.parent; parent != ""; parent = live[parent].parent {
@@ -305,22 +317,37 @@ func (m *model) expectDepartments(t tables, tenant string) {
 	}
 }
 
-func (m *model) expectUser(t tables, tenant, userName string) {
+// modelUser is what all grants of a user come to.
+type modelUser struct {
+	words     map[string]modelWord
+	role      string
+	isEnabled bool
+	isKept    bool // granted or withdrawn, not removed
+	removedAt int64
+	grants    []modelUserGrant
+}
+
+type modelUserGrant struct {
+	instance, app, role string
+	isOn                bool
+}
+
+// project says how a user stands; false if that is nothing that a sink should hold.
+func (m *model) project(userName string) (modelUser, bool) {
 	words, everSaid := map[string]modelWord{}, map[string]modelWord{}
 	role := modelWord{}
-	isLive, isEnabled, isDisabled, isRemoved := false, false, false, false
-	removedAt := m.removed[userName]
-	var grants [][]string
+	isLive, isRemoved := false, false
+	u := modelUser{removedAt: m.removed[userName]}
 	for key, g := range m.grants {
 		if key[2] != userName {
 			continue
 		}
 		i := m.instances[key[0]]
-		removedAt = max(removedAt, i.ended)
+		u.removedAt = max(u.removedAt, i.ended)
 		isOpen := i.bound && g.presence == "granted"
 		isOn := isOpen && g.words["enable"].value != "false"
-		isLive, isEnabled = isLive || isOpen, isEnabled || isOn
-		isDisabled = isDisabled || i.bound && (g.presence == "granted" || g.presence == "withdrawn")
+		isLive, u.isEnabled = isLive || isOpen, u.isEnabled || isOn
+		u.isKept = u.isKept || i.bound && (g.presence == "granted" || g.presence == "withdrawn")
 		isRemoved = isRemoved || i.ended > 0 || i.bound && g.presence == "removed"
 		for field, word := range m.said[key] {
 			everSaid[field] = newerWord(field, everSaid[field], word)
@@ -334,28 +361,35 @@ func (m *model) expectUser(t tables, tenant, userName string) {
 			role = newerWord("role", role, word)
 		}
 		if g.presence == "granted" || g.presence == "withdrawn" {
-			grants = append(grants, []string{tenant, userName, key[0], key[1], orUser(g.words["role"].value), bit(isOn)})
+			u.grants = append(u.grants, modelUserGrant{key[0], key[1], g.words["role"].value, isOn})
 		}
-	}
-	if !isDisabled && !isRemoved {
-		return // nothing that a table should hold
 	}
 	if !isLive {
 		words = everSaid
 	}
-	if !isEnabled {
+	if !u.isEnabled {
 		role = words["role"]
 	}
-	gone := "NULL"
-	if !isDisabled {
-		gone = time.UnixMilli(removedAt).UTC().Format(tableTime)
+	u.words, u.role = words, role.value
+	return u, u.isKept || isRemoved
+}
+
+func (m *model) expectUser(t tables, tenant, userName string) {
+	u, isThere := m.project(userName)
+	if !isThere {
+		return
 	}
-	t.add("user", tenant, userName, words["name"].value, words["orgCode"].value, orUser(role.value), bit(isEnabled),
+	gone := "NULL"
+	if !u.isKept {
+		gone = time.UnixMilli(u.removedAt).UTC().Format(tableTime)
+	}
+	words := u.words
+	t.add("user", tenant, userName, words["name"].value, words["orgCode"].value, orUser(u.role), bit(u.isEnabled),
 		words["position"].value, words["employeeCode"].value, typeInTable(words["employeeType"].value), words["mobile"].value,
 		words["email"].value, words["workPlace"].value, dateInTable(words["entryDate"].value),
 		strconv.FormatInt(m.removed[userName], 10), gone)
-	for _, g := range grants {
-		t.add("grant", g...)
+	for _, g := range u.grants {
+		t.add("grant", tenant, userName, g.instance, g.app, orUser(g.role), bit(g.isOn))
 	}
 }
 

@@ -32,13 +32,34 @@ type historian struct {
 	taken   map[string]bool // tenant, moment, rank and thing of which something was said
 	sealed  string
 	revokes bool // flag 3 is known in the second generation only
+	pool    historyPool
+}
+
+// historyPool is of what a history speaks, and how long it is.
+type historyPool struct {
+	departments, users, length int
+	code, person               func(tenant string, n int) string
+	display                    []string // names of people
+	homes                      func(h *historian, tenant string) string
+}
+
+func usualPool() historyPool {
+	return historyPool{
+		departments: historyDepartments, users: historyUsers, length: historyLength,
+		code:    func(_ string, n int) string { return departmentCode(n) },
+		person:  func(_ string, n int) string { return personName(n) },
+		display: []string{"张三", "李四", "😀 Wáng", "a,b;c=d"},
+		homes: func(h *historian, _ string) string {
+			return []string{"a1", "A1", "00000042", "nobody knows", ""}[h.IntN(5)]
+		},
+	}
 }
 
 func newHistorian(t testing.TB, seed uint64) *historian {
 	t.Helper()
 	return &historian{
 		Rand: rand.New(rand.NewPCG(seed, 0x686973746f7279)), t: t, begin: time.Now().Add(-2 * time.Hour).Truncate(time.Millisecond),
-		taken: map[string]bool{}, sealed: sealSecret(t, "a secret of the buyer"), revokes: true,
+		taken: map[string]bool{}, sealed: sealSecret(t, "a secret of the buyer"), revokes: true, pool: usualPool(),
 	}
 }
 
@@ -52,7 +73,7 @@ func (h *historian) history(lastEnds bool) []statement {
 		h.add(h.tenantSync(tenantName(n), "i1", flagAdd))
 		h.add(h.fullList(tenantName(n), "i1", 12))
 	}
-	for range historyLength {
+	for range h.pool.length {
 		h.add(h.some())
 	}
 	for n := range historyTenants - 1 {
@@ -185,11 +206,12 @@ func (h *historian) tenantSync(tenant, instance string, flag int) statement {
 	if flag == flagRemove {
 		return s
 	}
-	for field, value := range map[string]string{
+	said := map[string]string{
 		"tenantCode": fmt.Sprint("code", h.IntN(3)), "name": displayName(h.IntN(16)), "domainName": fmt.Sprintf("https://login%d.example.com", h.IntN(3)),
-	} {
+	}
+	for _, field := range sortedKeys(said) {
 		if flag == flagAdd || h.IntN(2) == 0 {
-			s.enterprise[field] = value
+			s.enterprise[field] = said[field]
 		}
 	}
 	return s
@@ -198,23 +220,23 @@ func (h *historian) tenantSync(tenant, instance string, flag int) statement {
 func (h *historian) singleDepartment(tenant, instance string) statement {
 	return statement{
 		name: "singleOrgSync", tenant: tenant, instance: instance, flag: []int{1, 1, 2, 2, 0, 0}[h.IntN(6)],
-		departments: []listedDepartment{h.department()},
+		departments: []listedDepartment{h.department(tenant)},
 	}
 }
 
 // department is anywhere: also below itself, below what is not there, or in a
 // circle.
-func (h *historian) department() listedDepartment {
-	d := listedDepartment{code: departmentCode(h.IntN(historyDepartments)), name: displayName(h.IntN(16))}
+func (h *historian) department(tenant string) listedDepartment {
+	d := listedDepartment{code: h.pool.code(tenant, h.IntN(h.pool.departments)), name: displayName(h.IntN(16))}
 	if h.IntN(3) > 0 { // of some much is said
-		d.code = departmentCode(h.IntN(historyDepartments / 4))
+		d.code = h.pool.code(tenant, h.IntN(h.pool.departments/4))
 	}
 	switch dice := h.IntN(20); {
 	case dice < 6:
 	case dice < 7:
 		d.parent = "nobody knows"
 	default:
-		d.parent = departmentCode(h.IntN(historyDepartments))
+		d.parent = h.pool.code(tenant, h.IntN(h.pool.departments))
 	}
 	return d
 }
@@ -222,7 +244,7 @@ func (h *historian) department() listedDepartment {
 func (h *historian) fullList(tenant, instance string, size int) statement {
 	s := statement{name: "allOrgSync", tenant: tenant, instance: instance}
 	for range size {
-		s.departments = append(s.departments, h.department())
+		s.departments = append(s.departments, h.department(tenant))
 	}
 	if size > 3 && h.IntN(8) == 0 {
 		s.departments[h.IntN(size)].code = []string{"", " a1", "a\tb", strings.Repeat("长", 65)}[h.IntN(4)]
@@ -237,7 +259,7 @@ func (h *historian) people(tenant, instance string, size int) statement {
 		s.flag = flagRemove
 	}
 	for range size {
-		s.users = append(s.users, h.user(s.flag))
+		s.users = append(s.users, h.user(tenant, s.flag))
 	}
 	if size > 3 && h.IntN(8) == 0 {
 		s.users[h.IntN(size)]["userName"] = []string{"", "zhang ", "a\nb", strings.Repeat("x", 65)}[h.IntN(4)]
@@ -245,17 +267,19 @@ func (h *historian) people(tenant, instance string, size int) statement {
 	return s
 }
 
-func (h *historian) user(flag int) map[string]string {
-	u := map[string]string{"userName": personName(h.IntN(historyUsers))}
+func (h *historian) user(tenant string, flag int) map[string]string {
+	u := map[string]string{"userName": h.pool.person(tenant, h.IntN(h.pool.users))}
 	if flag == flagRemove || flag == flagRevoke {
 		return u
 	}
-	for field, values := range map[string][]string{
-		"name": {"张三", "李四", "😀 Wáng", "a,b;c=d"}, "orgCode": {"a1", "A1", "00000042", "nobody knows", ""},
+	choices := map[string][]string{
+		"name": h.pool.display, "orgCode": {h.pool.homes(h, tenant)},
 		"role": {"user", "admin", "owner"}, "enable": {"true", "true", "false", "yes"}, "position": {"工程师", "", "VP"},
 		"employeeCode": {"E1", "e1", ""}, "employeeType": {"1", "4", "9", ""}, "mobile": {"13800138000", ""},
 		"email": {"a@example.com", "张三@例子.中国", ""}, "workPlace": {"上海 & 北京", ""}, "entryDate": {"2022-11-9", "2022-02-30", ""},
-	} {
+	}
+	for _, field := range sortedKeys(choices) { // the same each time for a seed
+		values := choices[field]
 		if h.IntN(3) > 0 {
 			u[field] = values[h.IntN(len(values))]
 		}

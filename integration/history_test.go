@@ -83,11 +83,19 @@ const v1Key = "0f8fad5b-d9cb-469f-a165-70867728950e"
 // startChronicle runs a bridge. database is its own, SQLite if empty.
 func startChronicle(t testing.TB, products []*product, guard, database string, before ...string) *chronicle {
 	t.Helper()
-	b := newBridge(t)
-	sinks := "sinks:\n"
+	sinks := ""
 	for _, p := range products {
 		sinks += p.sinkOf()
 	}
+	c := startTold(t, sinks, guard, database, before...)
+	c.products = products
+	return c
+}
+
+// startTold runs a bridge with sinks. database is its own, SQLite if empty.
+func startTold(t testing.TB, sinks, guard, database string, before ...string) *chronicle {
+	t.Helper()
+	b := newBridge(t)
 	essentials := b.essentials()
 	if database != "" {
 		if out, err := exec.Command(binary, "init", "--dir", b.dir).CombinedOutput(); err != nil {
@@ -102,9 +110,9 @@ func startChronicle(t testing.TB, products []*product, guard, database string, b
   deletion_guard: %s
 sso: {auth_centres: {hosts: [example.com]}}
 admin: {listen: %q, token: %q}
-`, kitKey, v1Key, writeCredentialKey(t, b.dir), guard, strings.TrimPrefix(b.adminURL, "http://"), adminToken)+sinks, before...)
+`, kitKey, v1Key, writeCredentialKey(t, b.dir), guard, strings.TrimPrefix(b.adminURL, "http://"), adminToken)+"sinks:\n"+sinks, before...)
 	return &chronicle{
-		bridge: b, products: products, sent: map[int]signed{},
+		bridge: b, sent: map[int]signed{},
 		speak:    func(t testing.TB, s statement) signed { m := s.messageV2(); return signedPush(t, m.name, m.body) },
 		transmit: b.mustSend,
 	}
