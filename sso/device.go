@@ -37,19 +37,41 @@ func firstFamily(text, otherwise string, families []family) string {
 // browserOf reads the family of a browser. The order matters: most of them also claim to be those further down.
 func browserOf(userAgent string) string {
 	return firstFamily(userAgent, "another client", []family{
-		{"WeLink", "WeLink"}, {"MicroMessenger/", "WeChat"}, {"DingTalk/", "DingTalk"}, {"Lark/", "Feishu"},
-		{"HuaweiBrowser/", "Huawei Browser"}, {"Edg/", "Edge"}, {"EdgA/", "Edge"}, {"EdgiOS/", "Edge"}, {"OPR/", "Opera"},
-		{"QQBrowser/", "QQ Browser"}, {"UCBrowser/", "UC Browser"}, {"SamsungBrowser/", "Samsung Internet"},
-		{"Firefox/", "Firefox"}, {"FxiOS/", "Firefox"}, {"CriOS/", "Chrome"}, {"Chrome/", "Chrome"},
-		{"Safari/", "Safari"}, {"Trident/", "Internet Explorer"}, {"MSIE ", "Internet Explorer"}, {"curl/", "curl"},
+		{"WeLink", "WeLink"},
+		{"MicroMessenger/", "WeChat"},
+		{"DingTalk/", "DingTalk"},
+		{"Lark/", "Feishu"},
+		{"HuaweiBrowser/", "Huawei Browser"},
+		{"Edg/", "Edge"},
+		{"EdgA/", "Edge"},
+		{"EdgiOS/", "Edge"},
+		{"OPR/", "Opera"},
+		{"QQBrowser/", "QQ Browser"},
+		{"UCBrowser/", "UC Browser"},
+		{"SamsungBrowser/", "Samsung Internet"},
+		{"Firefox/", "Firefox"},
+		{"FxiOS/", "Firefox"},
+		{"CriOS/", "Chrome"},
+		{"Chrome/", "Chrome"},
+		{"Safari/", "Safari"},
+		{"Trident/", "Internet Explorer"},
+		{"MSIE ", "Internet Explorer"},
+		{"curl/", "curl"},
 	})
 }
 
 // systemOf reads the system that a browser runs on, or "".
 func systemOf(userAgent string) string {
 	return firstFamily(userAgent, "", []family{
-		{"OpenHarmony", "HarmonyOS"}, {"HarmonyOS", "HarmonyOS"}, {"Windows", "Windows"}, {"iPhone", "iPhone"}, {"iPad", "iPad"},
-		{"Android", "Android"}, {"CrOS", "ChromeOS"}, {"Mac OS X", "macOS"}, {"Linux", "Linux"},
+		{"OpenHarmony", "HarmonyOS"},
+		{"HarmonyOS", "HarmonyOS"},
+		{"Windows", "Windows"},
+		{"iPhone", "iPhone"},
+		{"iPad", "iPad"},
+		{"Android", "Android"},
+		{"CrOS", "ChromeOS"},
+		{"Mac OS X", "macOS"},
+		{"Linux", "Linux"},
 	})
 }
 

@@ -187,11 +187,13 @@ func TestRefreshRefused(t *testing.T) {
 	}{
 		{
 			"user removed there", sso.RefreshExpiry, 2 * time.Hour,
-			func(h *renewing) { h.centre.RemoveUser(tenantA, "zhang.san") }, "session_ended refused", [2]int{1, 0},
+			func(h *renewing) { h.centre.RemoveUser(tenantA, "zhang.san") }, "session_ended refused",
+			[2]int{1, 0},
 		},
 		{
 			"user removed there, found by a probe", sso.RefreshProbe, 10 * time.Minute,
-			func(h *renewing) { h.centre.RemoveUser(tenantA, "zhang.san") }, "session_ended refused", [2]int{1, 1},
+			func(h *renewing) { h.centre.RemoveUser(tenantA, "zhang.san") }, "session_ended refused",
+			[2]int{1, 1},
 		},
 		{
 			"another person by that name", sso.RefreshProbe, 10 * time.Minute,
@@ -199,15 +201,18 @@ func TestRefreshRefused(t *testing.T) {
 				u := user("zhang.san", "pw1", "张三", "admin")
 				u.ID = "another-id"
 				h.centre.PutUser(tenantA, u)
-			}, "session_ended two_people userinfo.id", [2]int{0, 1},
+			}, "session_ended two_people userinfo.id",
+			[2]int{0, 1},
 		},
 		{
 			"another tenant", sso.RefreshProbe, 10 * time.Minute,
-			func(h *renewing) { h.centre.SetDefect(ssotest.UserinfoTenantForeign) }, "session_ended tenant_mismatch identity.tenant", [2]int{0, 1},
+			func(h *renewing) { h.centre.SetDefect(ssotest.UserinfoTenantForeign) }, "session_ended tenant_mismatch identity.tenant",
+			[2]int{0, 1},
 		},
 		{
 			"userinfo refuses a new token, too", sso.RefreshProbe, 10 * time.Minute,
-			func(h *renewing) { h.centre.SetDefect(ssotest.UserinfoUnauthorized) }, "session_ended refused userinfo.status", [2]int{1, 2},
+			func(h *renewing) { h.centre.SetDefect(ssotest.UserinfoUnauthorized) }, "session_ended refused userinfo.status",
+			[2]int{1, 2},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -333,7 +338,7 @@ func TestRefreshFollowsTheCredential(t *testing.T) {
 			h.PutTenant(h.t, sso.Tenant{ID: tenantA, Code: "chenguang", Name: "晨光制造", Domain: h.centre.Domain(tenantB), Live: true})
 		}, forgotten, [2]int{}},
 		{"no refresh token", func(h *renewing) {
-			h.memory.set(func() {
+			h.set(func() {
 				for _, s := range h.sessions {
 					s.Tokens.Refresh = ""
 				}

@@ -15,7 +15,7 @@ const tokensFormat = 1
 
 const (
 	takeTurn       = "UPDATE session SET due = ? WHERE id = ? AND due = ?"
-	selectTokens   = "SELECT tokens FROM session WHERE id = ?"
+	selectTokens   = "SELECT tokens FROM session WHERE id = ?" //nolint:gosec // the name of a column
 	selectRenewing = "SELECT data FROM session WHERE id = ? AND due = ?" + lockRow
 	updateDue      = "UPDATE session SET due = ? WHERE id = ?"
 	updateTokens   = "UPDATE session SET tokens = ? WHERE id = ?"
@@ -141,7 +141,7 @@ func tokensPlace(key sso.SessionKey) []byte {
 }
 
 const (
-	selectSealedTokens = "SELECT id, tokens FROM session WHERE tokens IS NOT NULL ORDER BY id"
+	selectSealedTokens = "SELECT id, tokens FROM session WHERE tokens IS NOT NULL ORDER BY id" //nolint:gosec // the name of a column
 	resealTokens       = "UPDATE session SET tokens = ? WHERE id = ? AND tokens = ?"
 )
 
