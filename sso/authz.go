@@ -74,7 +74,7 @@ func (rp *RelyingParty) authz(face Face, read func(*http.Request) asked, pages b
 		d, err := rp.judgeFor(face, r, a)
 		switch {
 		case err == nil:
-			allow(w, d)
+			rp.allow(w, d)
 		case pages:
 			rp.deny(w, r, a, err)
 		default:
@@ -83,15 +83,13 @@ func (rp *RelyingParty) authz(face Face, read func(*http.Request) asked, pages b
 	})
 }
 
-// allow answers 200 with all identity headers.
-func allow(w http.ResponseWriter, d *decision) {
+// allow answers 200 with all identity headers, and nothing else: so net/http needs least for it.
+func (rp *RelyingParty) allow(w http.ResponseWriter, d *decision) {
 	h := w.Header()
 	for _, header := range d.headers {
 		h[header.name] = header.value
 	}
-	noStore(h)
-	h["Content-Length"] = []string{"0"}
-	w.WriteHeader(http.StatusOK)
+	h["Cache-Control"] = rp.uncached
 }
 
 // deny answers a request that may not pass: of a page load the browser is sent to sign in, or shown why not; a script gets

@@ -2,6 +2,7 @@ package sso
 
 import (
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"strings"
 	"time"
@@ -69,14 +70,37 @@ func (c cookies) clear(w http.ResponseWriter, name string) { c.set(w, name, "", 
 // value returns the one value of a cookie. Two different values under one name are none: a name that is not protected by
 // __Host- can be planted, and the first one need not be ours.
 func (c cookies) value(r *http.Request, name string) string {
-	value := ""
-	for i, cookie := range r.CookiesNamed(name) {
-		if i > 0 && cookie.Value != value {
-			return ""
+	value, found := "", false
+	for _, line := range r.Header["Cookie"] {
+		for part := range strings.SplitSeq(line, ";") {
+			named, text, _ := strings.Cut(textproto.TrimString(part), "=")
+			if textproto.TrimString(named) != name {
+				continue
+			}
+			text, ok := cookieValue(text)
+			switch {
+			case !ok:
+			case found && text != value:
+				return ""
+			default:
+				value, found = text, true
+			}
 		}
-		value = cookie.Value
 	}
 	return value
+}
+
+// cookieValue is the value of a cookie as net/http reads it; ok is false if that leaves the cookie out.
+func cookieValue(text string) (value string, ok bool) {
+	if len(text) > 1 && text[0] == '"' && text[len(text)-1] == '"' {
+		text = text[1 : len(text)-1]
+	}
+	for _, c := range []byte(text) {
+		if c < ' ' || c >= 0x7F || c == '"' || c == ';' || c == '\\' {
+			return "", false
+		}
+	}
+	return text, true
 }
 
 // strip removes our cookies from a request that is passed on.

@@ -64,17 +64,23 @@ func (d *decider) get(ctx context.Context, key SessionKey) (*decision, error) {
 			d.ask(ctx, key, got, last)
 			d.touch(ctx, key, got)
 		}
+		waited := mine
 		select {
 		case <-got.done:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+		default:
+			waited = true
+			select {
+			case <-got.done:
+			case <-ctx.Done():
+				return nil, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+			}
 		}
 		switch {
 		case got.err != nil:
 			return nil, got.err
 		case len(got.headers) == 0: // a 200 without them would let the client's own through
 			return nil, fmt.Errorf("decision without headers: %w", ErrUnavailable)
-		case d.now().Sub(got.started) < decisionAge:
+		case !waited || d.now().Sub(got.started) < decisionAge: // join found it young
 			return got, nil
 		}
 	}
@@ -121,8 +127,22 @@ func (d *decider) ask(ctx context.Context, key SessionKey, fresh, last *decision
 		fresh.err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 		return
 	}
-	fresh.headers = identityHeaders(fresh.identity, fresh.assertion.token)
+	fresh.headers = last.rendered(fresh.identity, fresh.assertion.token)
 	fresh.err = nil
+}
+
+// rendered returns the headers of an identity and its assertion: those of the decision before, if they are the same.
+func (d *decision) rendered(id Identity, token string) []identityHeader {
+	if d != nil {
+		select {
+		case <-d.done:
+			if d.err == nil && d.identity == id && d.assertion.token == token {
+				return d.headers
+			}
+		default: // still being asked
+		}
+	}
+	return identityHeaders(id, token)
 }
 
 // touch writes the idle time if it is due. Nobody but the request that asked waits for it, and the decision holds without it.

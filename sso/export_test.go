@@ -128,3 +128,8 @@ func Hear(s LiveSession, c Claims, whole bool) (*Said, error) { return s.hear(c,
 
 // TokenLeeway is how long before its end an access token is not used any more.
 const TokenLeeway = tokenLeeway
+
+// CookieOf is the value of the session cookie of a relying party at https.
+func CookieOf(r *http.Request) string {
+	return newCookies(&url.URL{Scheme: "https"}, false).value(r, "__Host-kitbridge")
+}

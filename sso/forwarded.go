@@ -9,7 +9,7 @@ import (
 
 // peerTrusted reports whether the other end of the connection is a listed proxy. Nothing else makes its headers credible.
 func (rp *RelyingParty) peerTrusted(r *http.Request) bool {
-	return trustedAddr(peerAddr(r), rp.trusted)
+	return len(rp.trusted) > 0 && trustedAddr(peerAddr(r), rp.trusted)
 }
 
 func trustedAddr(a netip.Addr, trusted []netip.Prefix) bool {

@@ -126,4 +126,7 @@ func redirect(w http.ResponseWriter, status int, location string) {
 	w.WriteHeader(status)
 }
 
-func noStore(h http.Header) { h.Set("Cache-Control", "no-store") }
+// noStoreValue is the Cache-Control of everything that depends on who asks.
+const noStoreValue = "no-store"
+
+func noStore(h http.Header) { h.Set("Cache-Control", noStoreValue) }

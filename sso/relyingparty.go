@@ -14,6 +14,12 @@ import (
 // ssoPrefix is the path below which everything of ours is served.
 const ssoPrefix = "/sso"
 
+// The decision endpoints of nginx, and of Traefik, Caddy and HAProxy.
+const (
+	authRequestPath = ssoPrefix + "/authz/auth-request"
+	forwardAuthPath = ssoPrefix + "/authz/forward-auth"
+)
+
 // Config is what a [RelyingParty] is made of. All fields but TrustedProxies, Observe and ObserveDecision are required.
 type Config struct {
 	// PublicURL is what browsers use, without path or query. Nothing about it is ever taken from headers.
@@ -66,6 +72,7 @@ type RelyingParty struct {
 	spent    *spentCodes
 	failures *failureLimit
 	outages  outages
+	uncached []string // the value of Cache-Control, shared and never changed
 }
 
 // New returns a relying party, or every fault of the configuration at once. It makes no call: an auth centre that is down
@@ -103,6 +110,7 @@ func New(c Config) (*RelyingParty, error) {
 	rp.sessions = &sessionStore{port: c.Sessions, cookies: rp.cookies, sites: &rp.sites, now: c.Now}
 	rp.decider = &decider{port: c.Sessions, signer: signer, now: c.Now, log: c.Logger}
 	rp.profile = newProfile(&rp.settings, c.Now)
+	rp.uncached = []string{noStoreValue}
 	return rp, nil
 }
 
@@ -147,12 +155,23 @@ func (rp *RelyingParty) Handler() http.Handler {
 	mux.Handle("GET "+resendPath, rp.page(rp.serveResend))
 	mux.Handle("GET /sso/signed-out", rp.page(rp.serveSignedOut))
 	mux.HandleFunc("GET /sso/me", rp.serveMe)
-	mux.Handle("GET /sso/authz/auth-request", rp.authz(FaceAuthRequest, rp.askedOriginal, false))
-	mux.Handle("GET /sso/authz/forward-auth", rp.authz(FaceForwardAuth, rp.askedForwarded, true))
+	authRequest, forwardAuth := rp.authz(FaceAuthRequest, rp.askedOriginal, false), rp.authz(FaceForwardAuth, rp.askedForwarded, true)
+	mux.Handle("GET "+authRequestPath, authRequest)
+	mux.Handle("GET "+forwardAuthPath, forwardAuth)
 	mux.HandleFunc("GET /sso/jwks.json", rp.signer.serveJWKS)
 	mux.Handle("/sso/", rp.page(func(http.ResponseWriter, *http.Request, *record) error { return errNotFound }))
 	extAuthz, glued := rp.authz(FaceExtAuthz, rp.askedBelow, true), rp.page(rp.serveCallback)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet { // the mux would come to the same, for a tenth of the answer's price
+			switch r.URL.Path {
+			case authRequestPath:
+				authRequest.ServeHTTP(w, r)
+				return
+			case forwardAuthPath:
+				forwardAuth.ServeHTTP(w, r)
+				return
+			}
+		}
 		if isExtAuthz(r) { // what follows is another server's path, which a mux would clean
 			extAuthz.ServeHTTP(w, r)
 			return

@@ -172,6 +172,9 @@ func isMethod(text string) bool {
 func methodsOf(method string, h http.Header) []string {
 	methods := []string{method}
 	for name, values := range h {
+		if n := len(name); n != len("x-http-method") && n != len("x-method-override") && n != len("x-http-method-override") {
+			continue // none of them, however it is spelt
+		}
 		switch foldHeader(name) {
 		case "x-http-method-override", "x-http-method", "x-method-override":
 			methods = append(methods, values...)
