@@ -104,8 +104,8 @@ func (rp *RelyingParty) findAttempt(r *http.Request, state string) (*attempt, er
 	return &a, nil
 }
 
-// newestAttempt returns the latest attempt of this browser at tenant, or at any if tenant is empty: where responses bring no
-// state. The error is ErrAttemptLost.
+// newestAttempt returns the latest attempt of this browser at tenant, or at any if tenant is empty, among those whose responses
+// bring no state. The error is ErrAttemptLost.
 func (rp *RelyingParty) newestAttempt(r *http.Request, tenant TenantID) (*attempt, error) {
 	var newest *attempt
 	for _, c := range r.Cookies() {
@@ -113,7 +113,7 @@ func (rp *RelyingParty) newestAttempt(r *http.Request, tenant TenantID) (*attemp
 			continue
 		}
 		var a attempt
-		if !rp.open(r, c.Name, &a) || rp.stale(&a) || tenant != "" && a.Tenant != tenant {
+		if !rp.open(r, c.Name, &a) || rp.stale(&a) || tenant != "" && a.Tenant != tenant || !rp.wayOf(a.Tenant).stateless() {
 			continue
 		}
 		if newest == nil || a.Started > newest.Started {

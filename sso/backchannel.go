@@ -37,12 +37,11 @@ func handleOf(kind, issuer, name string) Handle {
 // serveBackchannel takes a logout token from an auth centre (OpenID Connect Back-Channel Logout 1.0, section 2.5). It answers
 // 200 only when the sessions are ended in the database, and 400 to everything else.
 func (rp *RelyingParty) serveBackchannel(w http.ResponseWriter, r *http.Request, e *record) error {
-	o, ok := rp.profile.(*openID)
-	if !ok {
+	if !rp.directory.configured.Load().anyway(func(w *way) bool { return w.settings.Profile == ProfileOIDC }) {
 		return errNotFound
 	}
 	e.event = "backchannel_logout"
-	ended, err := rp.obey(w, r, o, e)
+	ended, err := rp.obey(w, r, e)
 	if err != nil {
 		e.result = "refused"
 		if errors.Is(err, ErrUnavailable) {
@@ -68,7 +67,7 @@ func (rp *RelyingParty) writeLogoutFault(w http.ResponseWriter, result string) {
 }
 
 // obey verifies a logout token and ends what it names.
-func (rp *RelyingParty) obey(w http.ResponseWriter, r *http.Request, o *openID, e *record) (int, error) {
+func (rp *RelyingParty) obey(w http.ResponseWriter, r *http.Request, e *record) (int, error) {
 	raw, err := readLogoutToken(w, r)
 	if err != nil {
 		return 0, err
@@ -78,33 +77,28 @@ func (rp *RelyingParty) obey(w http.ResponseWriter, r *http.Request, o *openID, 
 		return 0, err
 	}
 	iss, _ := unverified.text("iss")
-	tenants, err := rp.tenantsOfIssuer(r.Context(), iss)
+	targets, err := rp.addressees(r.Context(), iss, unverified.audience())
 	if err != nil {
 		return 0, err
 	}
-	// One issuer may have many clients. Which one a token is for says its audience, and the signature is checked for that one.
 	l := Logout{}
-	clientID := ""
-	for _, t := range tenants {
-		to, err := rp.targetOf(r.Context(), t)
-		if errors.Is(err, ErrUnavailable) {
-			return 0, err
-		}
-		if err != nil || !slices.Contains(unverified.audience(), to.credential.ClientID) || clientID != "" && clientID != to.credential.ClientID {
-			continue
-		}
-		clientID = to.credential.ClientID
-		l.Tenants = append(l.Tenants, t.ID)
-	}
-	if clientID == "" {
-		return 0, fmt.Errorf("aud: %w", ErrToken)
+	for _, to := range targets {
+		l.Tenants = append(l.Tenants, to.tenant.ID)
 	}
 	if len(l.Tenants) == 1 {
 		e.about(l.Tenants[0], "")
 	}
-	c, err := o.verifyLogout(r.Context(), iss, clientID, raw)
-	if err != nil {
-		return 0, err
+	var c claims
+	verified := map[*openID]bool{}
+	for _, to := range targets {
+		o, ok := to.way.profile.(*openID)
+		if !ok || verified[o] {
+			continue
+		}
+		verified[o] = true
+		if c, err = o.verifyLogout(r.Context(), to, raw); err != nil {
+			return 0, err
+		}
 	}
 	jti, _ := c.text("jti")
 	sub, _ := c.text("sub")
@@ -120,6 +114,32 @@ func (rp *RelyingParty) obey(w http.ResponseWriter, r *http.Request, o *openID, 
 		return 0, err
 	}
 	return ended, portError(err)
+}
+
+// addressees returns the tenants of an issuer whose client a logout token is for. One issuer may have many clients: which one is
+// meant says the audience, and the signature is checked for that one.
+func (rp *RelyingParty) addressees(ctx context.Context, iss string, audience []string) ([]target, error) {
+	tenants, err := rp.tenantsOfIssuer(ctx, iss)
+	if err != nil {
+		return nil, err
+	}
+	var found []target
+	for _, t := range tenants {
+		to, err := rp.targetOf(ctx, t)
+		if errors.Is(err, ErrUnavailable) {
+			return nil, err
+		}
+		if err != nil || to.way.settings.Profile != ProfileOIDC || !slices.Contains(audience, to.credential.ClientID) {
+			continue
+		}
+		if len(found) == 0 || found[0].credential.ClientID == to.credential.ClientID {
+			found = append(found, to)
+		}
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("aud: %w", ErrToken)
+	}
+	return found, nil
 }
 
 // readLogoutToken returns the one parameter of a well-formed request.
@@ -182,14 +202,14 @@ func (c claims) audience() []string {
 }
 
 // verifyLogout checks what go-oidc checks of any token, and then what makes one a logout token.
-func (o *openID) verifyLogout(ctx context.Context, issuer, clientID, raw string) (claims, error) {
-	p, err := o.providers.get(ctx, issuer)
+func (o *openID) verifyLogout(ctx context.Context, t target, raw string) (claims, error) {
+	p, err := o.providers.get(ctx, t.origin)
 	if err != nil {
 		return nil, err
 	}
 	now := o.now()
-	verifier := oidc.NewVerifier(issuer, p.keys, &oidc.Config{
-		ClientID: clientID, SupportedSigningAlgs: o.settings.SigningAlgs, Now: func() time.Time { return now.Add(-clockLeeway) },
+	verifier := oidc.NewVerifier(t.issuer, p.keys, &oidc.Config{
+		ClientID: t.credential.ClientID, SupportedSigningAlgs: o.settings.SigningAlgs, Now: func() time.Time { return now.Add(-clockLeeway) },
 	})
 	token, err := verifier.Verify(oidc.ClientContext(ctx, o.client), raw)
 	if err != nil {

@@ -21,8 +21,9 @@ const (
 
 // response is what a callback says. All of it is a stranger's word.
 type response struct {
-	code, state, iss, failure string
-	tenant                    TenantID
+	// code is what is to be redeemed; param is the parameter that brought it.
+	code, param, state, iss, failure string
+	tenant                           TenantID
 }
 
 // serveCallback is the registered login address. The order of its checks is state, browser, tenant, issuer, and only then is
@@ -53,7 +54,7 @@ func (rp *RelyingParty) awaited(r *http.Request, here *site, resp response) (*at
 		return nil, ErrAttemptLost
 	}
 	a, lost := rp.findAttempt(r, resp.state)
-	if lost != nil && resp.state == "" && rp.settings.stateless() {
+	if lost != nil && resp.state == "" && resp.param != "code" {
 		return rp.newestAttempt(r, resp.tenant)
 	}
 	return a, lost
@@ -110,10 +111,13 @@ func (rp *RelyingParty) readResponse(r *http.Request) (response, error) {
 		}
 	}
 	var resp response
-	for name, to := range map[string]*string{rp.settings.answerParam(): &resp.code, "state": &resp.state, "iss": &resp.iss, "error": &resp.failure} {
+	for name, to := range map[string]*string{"state": &resp.state, "iss": &resp.iss, "error": &resp.failure} {
 		if *to, err = single(q, name); err != nil {
 			return response{}, err
 		}
+	}
+	if resp.code, resp.param, err = rp.readCode(q); err != nil {
+		return response{}, err
 	}
 	if len(resp.code) > maxCode || len(resp.state) > maxState || !tidy(resp.code, maxCode) {
 		return response{}, fmt.Errorf("code or state too long: %w", ErrBadRequest)
@@ -132,6 +136,27 @@ func (rp *RelyingParty) readResponse(r *http.Request) (response, error) {
 		resp.tenant = TenantID(value)
 	}
 	return resp, nil
+}
+
+// readCode returns what is to be redeemed, and the parameter that brings it: by some tenant's way there must be one, and only one.
+func (rp *RelyingParty) readCode(q url.Values) (code, param string, err error) {
+	configured := rp.directory.configured.Load()
+	for _, name := range []string{"code", "ticket"} {
+		if !configured.anyway(func(w *way) bool { return w.answerParam() == name }) {
+			continue
+		}
+		value, err := single(q, name)
+		if err != nil {
+			return "", "", err
+		}
+		if value != "" && code != "" {
+			return "", "", fmt.Errorf("a code and a ticket: %w", ErrBadRequest)
+		}
+		if value != "" {
+			code, param = value, name
+		}
+	}
+	return code, param, nil
 }
 
 // restart is a callback that brings nothing: a portal opened the address, or somebody kept a bookmark.
@@ -172,7 +197,11 @@ func (rp *RelyingParty) solicited(w http.ResponseWriter, r *http.Request, e *rec
 	if resp.tenant != "" && resp.tenant != a.Tenant {
 		return fmt.Errorf("callback: %w", ErrTenantMismatch)
 	}
-	if err := rp.profile.checkIssuer(r.Context(), a, resp.iss); err != nil {
+	way := rp.wayOf(a.Tenant)
+	if resp.param != "" && resp.param != way.answerParam() {
+		return fmt.Errorf("a %s does not answer this sign-in: %w", resp.param, ErrBadRequest)
+	}
+	if err := way.profile.checkIssuer(r.Context(), a, resp.iss); err != nil {
 		return err
 	}
 	rp.cookies.clear(w, rp.cookies.attemptName(a.State)) // from here on the state is used up
@@ -204,11 +233,14 @@ func (rp *RelyingParty) unsolicited(w http.ResponseWriter, r *http.Request, e *r
 	if err != nil {
 		return err
 	}
+	if resp.param != to.way.answerParam() {
+		return fmt.Errorf("a %s of a tenant that sends none: %w", resp.param, ErrBadRequest)
+	}
 	from := rp.takeUnified(w, r)
-	if rp.mayBounce(w, r, t.ID) {
+	if rp.mayBounce(w, r, to) {
 		return rp.begin(w, r, e, t, beginning{returnTo: "/", foreign: true, handover: from})
 	}
-	if rp.settings.Profile == ProfileOIDC {
+	if to.way.settings.Profile == ProfileOIDC {
 		return ErrAttemptLost
 	}
 	land, first, err := rp.spent.once(r.Context(), "code "+to.domain+" "+resp.code, func() (landing, error) {
@@ -245,8 +277,8 @@ func (rp *RelyingParty) tenantOfResponse(ctx context.Context, here *site, resp r
 
 // mayBounce reports whether this callback is answered by an attempt of our own. One bounce per browser, tenant and minute:
 // the auth centre may answer without our state again.
-func (rp *RelyingParty) mayBounce(w http.ResponseWriter, r *http.Request, tenant TenantID) bool {
-	if rp.settings.Unsolicited != "bounce" || rp.settings.stateless() {
+func (rp *RelyingParty) mayBounce(w http.ResponseWriter, r *http.Request, to target) bool {
+	if to.way.settings.Unsolicited != "bounce" || to.way.stateless() {
 		return false // without a state an attempt of our own would know no more
 	}
 	var last struct {
@@ -254,10 +286,10 @@ func (rp *RelyingParty) mayBounce(w http.ResponseWriter, r *http.Request, tenant
 		At     int64    `json:"a"`
 	}
 	name, now := rp.cookies.name("bounce"), rp.now().Unix()
-	if rp.open(r, name, &last) && last.Tenant == tenant && now-last.At < int64(bounceAge/time.Second) {
+	if rp.open(r, name, &last) && last.Tenant == to.tenant.ID && now-last.At < int64(bounceAge/time.Second) {
 		return false
 	}
-	last.Tenant, last.At = tenant, now
+	last.Tenant, last.At = to.tenant.ID, now
 	sealed, err := rp.seal(r, name, last)
 	if err != nil {
 		return false
@@ -281,7 +313,7 @@ func (rp *RelyingParty) redeemAttempt(r *http.Request, a *attempt, code string, 
 	if err != nil {
 		return about, err
 	}
-	c, err := rp.profile.finish(ctx, to, a, code)
+	c, err := to.way.profile.finish(ctx, to, a, code)
 	if errors.Is(err, ErrClientRejected) {
 		again, aerr := rp.targetOfAttempt(ctx, a)
 		switch {
@@ -289,17 +321,17 @@ func (rp *RelyingParty) redeemAttempt(r *http.Request, a *attempt, code string, 
 			return about, aerr
 		case aerr == nil && again.credential.Secret != to.credential.Secret:
 			to = again
-			c, err = rp.profile.finish(ctx, to, a, code)
+			c, err = to.way.profile.finish(ctx, to, a, code)
 		}
 	}
 	if err != nil {
 		return about, err
 	}
-	v, err := c.identify(to.tenant.ID)
+	v, err := c.identify(to)
 	if err != nil {
 		return about, err
 	}
-	if to.issuer != "" && rp.settings.Profile == ProfileOIDC {
+	if to.issuer != "" && to.way.settings.Profile == ProfileOIDC {
 		sub, _ := c.claims.text("sub")
 		sid, _ := c.claims.text("sid")
 		v.Subject, v.ProviderSession = handleOf("sub", to.issuer, sub), handleOf("sid", to.issuer, sid)
@@ -357,18 +389,18 @@ func (rp *RelyingParty) redeemUnsolicited(r *http.Request, t Tenant, from *hando
 		return about, err
 	}
 	var a *attempt
-	if rp.settings.Profile == ProfileCAS {
+	if to.way.settings.Profile == ProfileCAS {
 		a = &attempt{RedirectURI: rp.service(r)}
 	}
-	c, err := rp.profile.finish(ctx, to, a, code)
+	c, err := to.way.profile.finish(ctx, to, a, code)
 	if err != nil {
 		return about, err
 	}
-	v, err := c.identify(to.tenant.ID)
+	v, err := c.identify(to)
 	if err != nil {
 		return about, err
 	}
-	ask := rp.settings.Unsolicited != "accept"
+	ask := to.way.settings.Unsolicited != "accept"
 	if from != nil {
 		return rp.landElsewhere(ctx, to, v, from, ask)
 	}

@@ -61,6 +61,21 @@ func (c claims) text(key string) (value string, ok bool) {
 	return "", false
 }
 
+// list returns a claim that is a list of texts; else nothing.
+func (c claims) list(key string) []string {
+	var texts []string
+	if json.Unmarshal(c[key], &texts) != nil {
+		return nil
+	}
+	return texts
+}
+
+// isTrue reports whether a claim is true. Some providers send the word.
+func (c claims) isTrue(key string) bool {
+	raw := string(bytes.TrimSpace(c[key]))
+	return raw == "true" || raw == `"true"`
+}
+
 // first returns the first non-empty text among the spellings of one thing; ok is false if one of them is no text.
 func (c claims) first(keys ...string) (value string, ok bool) {
 	for _, key := range keys {

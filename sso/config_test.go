@@ -140,11 +140,39 @@ func TestMayDial(t *testing.T) {
 	insecure.AllowInsecureAuthCentres = true
 	listed := strict
 	listed.PrivateNetworks = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}
+	private := strict
+	private.AllowPrivateAddresses = true
+	everything := strict
+	everything.PrivateNetworks = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 	for _, tt := range []struct {
 		settings sso.Settings
 		address  string
 		want     bool
 	}{
+		{private, "10.1.2.3:443", true},
+		{private, "172.31.0.1:443", true},
+		{private, "192.168.1.1:443", true},
+		{private, "[fd12:3456::1]:443", true},
+		{private, "[::ffff:10.0.0.1]:443", true},
+		{private, "127.0.0.1:443", false},
+		{private, "[::1]:443", false},
+		{private, "0.0.0.0:443", false},
+		{private, "224.0.0.1:443", false},
+		{private, "100.64.0.1:443", false},
+		{private, "169.254.1.1:443", false},
+		{private, "169.254.169.254:80", false},
+		{private, "[fe80::1]:443", false},
+		{private, "[fd00:ec2::254]:80", false},
+		{private, "[fd20:ce::254]:80", false},
+		{private, "[64:ff9b::a00:1]:443", false},
+		{strict, "168.63.129.16:80", false},
+		{everything, "10.1.2.3:443", true},
+		{everything, "100.64.0.1:443", true},
+		{everything, "169.254.169.254:80", false},
+		{everything, "[::ffff:169.254.169.254]:80", false},
+		{everything, "100.100.100.200:80", false},
+		{everything, "[fd00:ec2::254]:80", false},
+		{everything, "[fe80::1]:80", false},
 		{strict, "93.184.216.34:443", true},
 		{strict, "[2606:4700::1]:443", true},
 		{strict, "127.0.0.1:443", false},

@@ -24,6 +24,15 @@ func IsPageLoad(method string, h http.Header) bool { return isPageLoad(method, h
 // MayDial judges an address as the dialer does.
 func MayDial(s Settings, address string) error { return guardOf(&s).control("tcp", address, nil) }
 
+// MayFollow reports whether a client that follows redirects follows this one.
+func MayFollow(r *http.Request, via []*http.Request) bool { return staysHome(r, via) }
+
+// IdentifyBy is Identify with settings, of a tenant with a code.
+func IdentifyBy(c Claims, tenant TenantID, code string, s Settings) (UserName, Role, error) {
+	v, err := identify(c, Tenant{ID: tenant, Code: code}, &s)
+	return v.User, v.Role, err
+}
+
 // Claims is what an auth centre says.
 type Claims = claims
 
@@ -32,7 +41,7 @@ func DecodeClaims(body []byte) (Claims, error) { return decodeClaims(body) }
 
 // Identify returns what identify makes of claims.
 func Identify(c Claims, tenant TenantID) (UserName, Role, Profile, error) {
-	v, err := identify(c, tenant)
+	v, err := identify(c, Tenant{ID: tenant}, &Settings{})
 	return v.User, v.Role, v.Profile, err
 }
 
@@ -124,7 +133,9 @@ func DueAt(s Settings, t Tokens, now time.Time) time.Time { return s.dueAt(t, no
 func LifeOf(answer Claims) time.Duration { return lifeOf(answer) }
 
 // Hear is LiveSession.hear.
-func Hear(s LiveSession, c Claims, whole bool) (*Said, error) { return s.hear(c, whole) }
+func Hear(s LiveSession, c Claims, whole bool) (*Said, error) {
+	return s.hear(c, whole, Tenant{ID: s.Tenant}, &Settings{})
+}
 
 // TokenLeeway is how long before its end an access token is not used any more.
 const TokenLeeway = tokenLeeway

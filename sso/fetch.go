@@ -15,15 +15,23 @@ import (
 	"time"
 )
 
-// newClient returns the one client that talks to auth centres. Their addresses come from tenants, so it refuses to dial
-// what is not public, follows no redirect, decompresses nothing and reads at most maxBody bytes of an answer.
+// maxRedirects is how often one call may be redirected, where it may be at all.
+const maxRedirects = 3
+
+// newClient returns a client that talks to auth centres. Their addresses come from tenants, so it refuses to dial
+// what is not public, follows no redirect unless the settings say so, decompresses nothing and reads at most maxBody bytes of
+// an answer.
 func newClient(s *Settings) *http.Client {
 	guard := guardOf(s)
 	dialer := &net.Dialer{Timeout: s.Timeout, Control: guard.control}
 	return &http.Client{
 		Timeout: s.Timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse // a 3xx is then an unusable answer
+		CheckRedirect: func(r *http.Request, via []*http.Request) error {
+			if !s.FollowRedirects || !staysHome(r, via) {
+				return http.ErrUseLastResponse // a 3xx is then an unusable answer
+			}
+			r.Header.Del("Referer") // it may hold a ticket
+			return nil
 		},
 		Transport: &cappedTransport{maxBody: s.MaxBody, next: &http.Transport{
 			DialContext:            dialer.DialContext,
@@ -38,15 +46,23 @@ func newClient(s *Settings) *http.Client {
 	}
 }
 
+// staysHome reports whether a redirected call is still the same question to the same server. Secrets and tokens go along, so
+// another scheme, host or port is elsewhere; and a POST that became a GET has lost what it asked.
+func staysHome(r *http.Request, via []*http.Request) bool {
+	first := via[0]
+	return len(via) <= maxRedirects && r.Method == first.Method && r.URL.User == nil &&
+		r.URL.Scheme == first.URL.Scheme && strings.EqualFold(r.URL.Host, first.URL.Host)
+}
+
 // dialGuard judges the address that is really dialled, after name resolution, so that a name which resolves differently
 // the second time (DNS rebinding) gains nothing.
 type dialGuard struct {
-	loopback bool
-	allowed  []netip.Prefix
+	loopback, private bool
+	allowed           []netip.Prefix
 }
 
 func guardOf(s *Settings) dialGuard {
-	return dialGuard{loopback: s.AllowInsecureAuthCentres, allowed: s.PrivateNetworks}
+	return dialGuard{loopback: s.AllowInsecureAuthCentres, private: s.AllowPrivateAddresses, allowed: s.PrivateNetworks}
 }
 
 // allowsHost refuses, before any browser is sent there, a host that is an address which would not be dialled.
@@ -69,7 +85,10 @@ func (g dialGuard) control(_, address string, _ syscall.RawConn) error {
 // allows reports whether ip may be dialled.
 func (g dialGuard) allows(ip netip.Addr) bool {
 	ip = ip.Unmap()
-	if g.loopback && ip.IsLoopback() {
+	if isMetadata(ip) {
+		return false
+	}
+	if g.loopback && ip.IsLoopback() || g.private && ip.IsPrivate() {
 		return true
 	}
 	for _, prefix := range g.allowed {
@@ -86,6 +105,16 @@ func (g dialGuard) allows(ip netip.Addr) bool {
 		}
 	}
 	return true
+}
+
+// isMetadata reports whether ip may be where a cloud tells its machines their secrets: link-local, or one of the addresses that
+// Alibaba, AWS, Azure, Google and Oracle use beside that. No setting permits it.
+func isMetadata(ip netip.Addr) bool {
+	switch ip.String() {
+	case "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::23", "fd00:ec2::254", "fd20:ce::254":
+		return true
+	}
+	return ip.IsLinkLocalUnicast()
 }
 
 // specialPurpose lists the ranges of the IANA special-purpose registries (RFC 6890) that netip has no word for, and those

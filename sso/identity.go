@@ -1,5 +1,7 @@
 package sso
 
+import "slices"
+
 // maxUserName bounds a user name, in bytes: authSync's userName has at most 64 characters.
 const maxUserName = 256
 
@@ -19,21 +21,30 @@ type verified struct {
 // identify reads who a person is from the claims of an auth centre. The tenant is that of the credential which redeemed
 // the code; a tenant in the claims must equal it. Which spelling wins is the order of the alias lists, and only userName
 // is indispensable: the access guide's own samples lack everything else.
-func identify(c claims, tenant TenantID) (verified, error) {
+func identify(c claims, t Tenant, s *Settings) (verified, error) {
 	for _, key := range []string{"tenant", "tenantId", "tenant_id", "domainId"} {
 		named, ok := c.text(key)
-		if !ok || named != "" && TenantID(named) != tenant {
+		byCode := s.TenantClaim == "id_or_code" && named == t.Code
+		if !ok || named != "" && TenantID(named) != t.ID && !byCode {
 			return verified{}, failed("identity."+key, ErrTenantMismatch)
 		}
 	}
-	user, ok := c.first(userNameClaims()...)
+	user, ok := c.first(s.userNameClaims()...)
 	if !ok || user == "" || !tidy(user, maxUserName) {
 		return verified{}, failed("identity.userName", ErrIdentity)
 	}
+	// Whoever may choose an address of their own could choose somebody else's.
+	if s.UserClaim == "email" && !c.isTrue("email_verified") {
+		return verified{}, failed("identity.email_verified", ErrIdentity)
+	}
+	role := roleOf(c, s.RoleClaim)
+	if t.Authority != "" && s.RoleClaim == "" {
+		role = RoleUser // whom no push made an admin is one only by a claim that the operator chose
+	}
 	return verified{
-		Tenant: tenant,
+		Tenant: t.ID,
 		User:   UserName(user),
-		Role:   roleOf(c),
+		Role:   role,
 		Profile: Profile{
 			Name:         c.soft("name", "displayName"),
 			OrgCode:      c.soft("organizationCode", "orgCode"),
@@ -44,14 +55,30 @@ func identify(c claims, tenant TenantID) (verified, error) {
 	}, nil
 }
 
+// userNameClaims are the claims that may be the user name, in order.
+func (s *Settings) userNameClaims() []string {
+	if s.UserClaim != "" {
+		return []string{s.UserClaim}
+	}
+	return userNameClaims()
+}
+
 // userNameClaims are the spellings of the user name, in order.
 func userNameClaims() []string {
 	return []string{"userName", "user_name", "username", "preferred_username"}
 }
 
-// roleOf reads the role. One that is present but unknown counts as user; only an absent one is not known.
-func roleOf(c claims) Role {
-	role, ok := c.text("role")
+// roleOf reads the role from the claim of that name; empty means "role". One that is present but unknown counts as user; only an
+// absent one is not known. A claim that the operator named may be a list, as providers send of roles and groups: then the member
+// admin counts.
+func roleOf(c claims, name string) Role {
+	if name != "" && slices.Contains(c.list(name), string(RoleAdmin)) {
+		return RoleAdmin
+	}
+	if name == "" {
+		name = "role"
+	}
+	role, ok := c.text(name)
 	switch {
 	case ok && role == "":
 		return RoleUnknown
@@ -115,7 +142,7 @@ func (i Identity) Subject() string { return Subject(i.Tenant, i.User) }
 // identityOf is the identity of a live session.
 func identityOf(key SessionKey, s LiveSession) Identity {
 	role := lowerRole(s.Role, s.Account.Role)
-	if s.Provisional && s.Account.Status == AccountUnknown {
+	if s.Provisional && s.Account.Status == AccountUnknown && s.Authority == "" {
 		role = RoleUser
 	}
 	id := Identity{

@@ -49,6 +49,9 @@ type fetchGate struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (g *fetchGate) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Response != nil { // a redirect's second half
+		return g.next.RoundTrip(r) //nolint:wrapcheck // a RoundTripper passes errors through
+	}
 	g.mu.Lock()
 	now := g.now()
 	if now.Before(g.until) {

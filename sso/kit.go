@@ -46,7 +46,7 @@ func (k *kit) tokenURL(t target) string {
 }
 
 func (k *kit) userinfo(ctx context.Context, t target, access string) (claims, error) {
-	return userinfo(ctx, k.client, expand(k.settings.UserinfoURL, t.domain, k.settings.App, ""), access)
+	return userinfo(ctx, k.client, k.settings, expand(k.settings.UserinfoURL, t.domain, k.settings.App, ""), access)
 }
 
 // idOf is the auth centre's own id of a user, which no push knows; empty if it does not say.

@@ -242,13 +242,13 @@ func (rp *RelyingParty) tenantsOfIssuer(ctx context.Context, iss string) ([]Tena
 
 // addressOf returns the normalised domain and the issuer of a tenant's auth centre.
 func (rp *RelyingParty) addressOf(t Tenant) (domain, issuer string, err error) {
-	insecure := rp.settings.AllowInsecureAuthCentres
-	guard := guardOf(&rp.settings)
+	s := rp.wayOf(t.ID).settings
+	guard := guardOf(s)
 	for _, address := range []string{t.Domain, t.Issuer} {
 		if address == "" {
 			continue
 		}
-		u, err := ParseDomain(address, insecure)
+		u, err := ParseDomain(address, s.AllowInsecureAuthCentres)
 		if err != nil || !guard.allowsHost(u.Hostname()) {
 			return "", "", ErrInsecureDomain
 		}
@@ -260,7 +260,7 @@ func (rp *RelyingParty) addressOf(t Tenant) (domain, issuer string, err error) {
 		return "", "", ErrInsecureDomain
 	}
 	if issuer = t.Issuer; issuer == "" {
-		issuer = expand(rp.settings.Issuer, domain, rp.settings.App, "")
+		issuer = expand(s.Issuer, domain, s.App, "")
 	}
 	return domain, issuer, nil
 }
@@ -341,7 +341,7 @@ func (rp *RelyingParty) begin(w http.ResponseWriter, r *http.Request, e *record,
 		Domain: to.domain, Issuer: to.issuer, RedirectURI: rp.callback(),
 		Return: b.returnTo, LoginHint: b.hint, Foreign: b.foreign, Handover: b.handover, Started: rp.now().Unix(),
 	}
-	location, err := rp.profile.start(r.Context(), to, a)
+	location, err := to.way.profile.start(r.Context(), to, a)
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
@@ -373,7 +373,7 @@ func (rp *RelyingParty) targetOf(ctx context.Context, t Tenant) (target, error) 
 	if err != nil {
 		return target{}, err
 	}
-	return target{tenant: t, credential: c, domain: domain, issuer: issuer}, nil
+	return target{tenant: t, credential: c, way: rp.wayOf(t.ID), origin: origin{domain, issuer}}, nil
 }
 
 // breakLoop refuses to start for a browser that completed several sign-ins within a minute and comes without a session each

@@ -56,7 +56,7 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request, e *r
 	if wasLive {
 		e.about(live.Tenant, live.User)
 		state := randomHex()
-		if there := rp.profile.logoutURL(r.Context(), rp.leaving(r.Context(), live), landing, state); there != "" {
+		if there := rp.wayOf(live.Tenant).profile.logoutURL(r.Context(), rp.leaving(r.Context(), live), landing, state); there != "" {
 			landing = there
 		}
 		if strings.Contains(landing, state) {
@@ -70,7 +70,7 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request, e *r
 // leaving returns the auth centre to leave: the one that signed the user in, with what is known of its tenant now. The own
 // session is over already, so what cannot be read is left out.
 func (rp *RelyingParty) leaving(ctx context.Context, live LiveSession) target {
-	to := target{domain: live.Domain}
+	to := target{origin: origin{domain: live.Domain}}
 	t, err := rp.tenants.Tenant(ctx, live.Tenant)
 	if err != nil {
 		return to

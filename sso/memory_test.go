@@ -87,6 +87,19 @@ func (m *memory) PutTenant(_ testing.TB, t sso.Tenant) {
 	}
 }
 
+// forget makes a tenant one that no push ever named.
+func (m *memory) forget(id sso.TenantID) {
+	defer m.mu.Unlock()
+	m.mu.Lock()
+	delete(m.tenants, id)
+	delete(m.credentials, id)
+	for key := range m.accounts {
+		if key.tenant == id {
+			delete(m.accounts, key)
+		}
+	}
+}
+
 func (m *memory) PutCredential(_ testing.TB, tenant sso.TenantID, c sso.Credential) {
 	defer m.mu.Unlock()
 	m.mu.Lock()
@@ -217,6 +230,10 @@ func (m *memory) CreateSession(_ context.Context, s sso.NewSession) error {
 
 // around returns what surrounds a session, and whether it admits it.
 func (m *memory) around(s sso.NewSession) (t sso.Tenant, a sso.Account, admitted bool) {
+	if s.Authority != "" {
+		pushed, named := m.tenants[s.Tenant]
+		return sso.Tenant{}, a, !named || pushed.Test
+	}
 	t, a = m.tenants[s.Tenant], m.accounts[accountKey{s.Tenant, s.App, s.User}]
 	c := m.credentials[s.Tenant]
 	admitted = a.Status == sso.AccountActive || a.Status == sso.AccountUnknown && s.Provisional
@@ -241,12 +258,12 @@ func (m *memory) Decide(_ context.Context, key sso.SessionKey, now time.Time) (s
 		return sso.LiveSession{}, sso.ErrNoSession
 	}
 	t, a, admitted := m.around(s.NewSession)
-	if !now.Before(s.Expires) || !now.Before(s.touched.Add(s.Idle)) || !admitted || s.mark != m.mark(s.Tenant, s.App, s.User) {
+	if !now.Before(s.Expires) || !now.Before(s.touched.Add(s.Idle)) || !admitted || s.Authority == "" && s.mark != m.mark(s.Tenant, s.App, s.User) {
 		return sso.LiveSession{}, sso.ErrNoSession
 	}
 	return sso.LiveSession{
 		Tenant: s.Tenant, App: s.App, User: s.User, TenantCode: t.Code, TenantName: t.Name, Test: t.Test,
-		Role: s.Role, Filled: s.Filled, Domain: s.Domain, Provisional: s.Provisional, Account: a,
+		Role: s.Role, Filled: s.Filled, Domain: s.Domain, Authority: s.Authority, Provisional: s.Provisional, Account: a,
 		Created: s.Created, Expires: s.Expires, Touched: s.touched, Due: s.Due,
 	}, nil
 }

@@ -34,7 +34,7 @@ type openID struct {
 }
 
 func (o *openID) start(ctx context.Context, t target, a *attempt) (string, error) {
-	p, err := o.providers.get(ctx, t.issuer)
+	p, err := o.providers.get(ctx, t.origin)
 	if err != nil {
 		return "", err
 	}
@@ -57,18 +57,18 @@ func (o *openID) start(ctx context.Context, t target, a *attempt) (string, error
 	if a.LoginHint != "" {
 		q.Set("login_hint", a.LoginHint)
 	}
-	return withQuery(p.Endpoint().AuthURL, q), nil
+	return withQuery(p.authorize, q), nil
 }
 
 func (o *openID) finish(ctx context.Context, t target, a *attempt, code string) (proof, error) {
 	if a == nil { // without a nonce of ours an ID token proves nothing about this browser
 		return proof{}, fmt.Errorf("unsolicited code: %w", ErrAttemptLost)
 	}
-	p, err := o.providers.get(ctx, t.issuer)
+	p, err := o.providers.get(ctx, t.origin)
 	if err != nil {
 		return proof{}, err
 	}
-	answer, err := redeem(ctx, o.client, p.Endpoint().TokenURL, o.settings, t.credential, a, code)
+	answer, err := redeem(ctx, o.client, p.token, o.settings, t.credential, a, code)
 	if err != nil {
 		return proof{}, err
 	}
@@ -81,7 +81,7 @@ func (o *openID) finish(ctx context.Context, t target, a *attempt, code string) 
 	kept := tokensOf(answer, t, o.now())
 	kept.Subject, _ = said.text("sub")
 	kept.Nonce, _ = said.text("nonce")
-	if p.UserInfoEndpoint() != "" {
+	if p.userinfo != "" {
 		info, err := o.userinfo(ctx, p, t, access)
 		if err != nil {
 			return proof{}, err
@@ -94,17 +94,17 @@ func (o *openID) finish(ctx context.Context, t target, a *attempt, code string) 
 }
 
 func (o *openID) refresh(ctx context.Context, t target, token Secret) (claims, error) {
-	p, err := o.providers.get(ctx, t.issuer)
+	p, err := o.providers.get(ctx, t.origin)
 	if err != nil {
 		return nil, err
 	}
-	return refresh(ctx, o.client, p.Endpoint().TokenURL, o.settings, t.credential, token)
+	return refresh(ctx, o.client, p.token, o.settings, t.credential, token)
 }
 
 // whois checks the ID token of a refresh, if there is one, as that of the sign-in, whose subject and nonce it must have (OpenID
 // Connect Core, section 12.2), and asks userinfo.
 func (o *openID) whois(ctx context.Context, t target, kept Tokens, answer claims) (said claims, whole bool, err error) {
-	p, err := o.providers.get(ctx, t.issuer)
+	p, err := o.providers.get(ctx, t.origin)
 	if err != nil {
 		return nil, false, err
 	}
@@ -126,7 +126,7 @@ func (o *openID) whois(ctx context.Context, t target, kept Tokens, answer claims
 			return nil, false, failed("id_token.sub", ErrTwoPeople)
 		}
 	}
-	if p.UserInfoEndpoint() == "" {
+	if p.userinfo == "" {
 		return said, whole, nil
 	}
 	info, err := o.userinfo(ctx, p, t, kept.Access.Reveal())
@@ -192,7 +192,7 @@ func (o *openID) verifyJWT(ctx context.Context, p *provider, t target, place, ra
 // userinfo asks who the access token is for. A provider may sign its answer (section 5.3.2): then issuer and audience are in it
 // and are checked, too. Whether it is signed is the provider's choice at registration, so either form is read.
 func (o *openID) userinfo(ctx context.Context, p *provider, t target, access string) (claims, error) {
-	got, err := askUserinfo(ctx, o.client, p.UserInfoEndpoint(), access)
+	got, err := askUserinfo(ctx, o.client, o.settings, p.userinfo, access)
 	if err != nil {
 		return nil, err
 	}
@@ -299,7 +299,7 @@ func (o *openID) checkIssuer(ctx context.Context, a *attempt, iss string) error 
 	if iss != "" {
 		return failed("response.iss", ErrIssuerMismatch)
 	}
-	p, err := o.providers.get(ctx, a.Issuer)
+	p, err := o.providers.get(ctx, origin{a.Domain, a.Issuer})
 	if err != nil {
 		return err
 	}
@@ -316,7 +316,7 @@ func (o *openID) logoutURL(ctx context.Context, t target, returnURL, state strin
 	if t.issuer == "" {
 		return ""
 	}
-	p, err := o.providers.get(ctx, t.issuer)
+	p, err := o.providers.get(ctx, t.origin)
 	if err != nil || p.endSession == "" {
 		return ""
 	}

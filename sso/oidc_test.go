@@ -110,10 +110,18 @@ type hostile struct {
 	tokens    int
 	challenge string
 	verifier  string
-	basic     [2]string      // of HTTP Basic at the token endpoint
-	more      map[string]any // further members of the token answer, which win
-	form      url.Values     // of the last token call
-	nonce     string         // of the sign-in
+	basic     [2]string              // of HTTP Basic at the token endpoint
+	more      map[string]any         // further members of the token answer, which win
+	form      url.Values             // of the last token call
+	nonce     string                 // of the sign-in
+	asked     map[string]http.Header // of the last request, by path
+	redirects map[string]redirect    // by path; everything is also served below /moved
+}
+
+// redirect is how a request is sent on.
+type redirect struct {
+	status int
+	to     string
 }
 
 // firstKey is the first key of every provider: making one takes longer than all else here.
@@ -136,7 +144,7 @@ func newKey(t *testing.T) *rsa.PrivateKey {
 
 func newHostile(t *testing.T) *hostile {
 	t.Helper()
-	o := &hostile{t: t, keys: map[string]*rsa.PrivateKey{"k1": firstKey()}}
+	o := &hostile{t: t, keys: map[string]*rsa.PrivateKey{"k1": firstKey()}, asked: map[string]http.Header{}, redirects: map[string]redirect{}}
 	o.signWith = o.keys["k1"]
 	var mux http.ServeMux
 	reply := func(pick func() any) http.HandlerFunc {
@@ -163,7 +171,19 @@ func newHostile(t *testing.T) *hostile {
 			return answer
 		})(w, r)
 	})
-	o.Server = httptest.NewServer(&mux)
+	o.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o.mu.Lock()
+		o.asked[r.URL.Path] = r.Header.Clone()
+		on, moved := o.redirects[r.URL.Path]
+		o.mu.Unlock()
+		if moved {
+			w.Header().Set("Location", on.to)
+			w.WriteHeader(on.status)
+			return
+		}
+		r.URL.Path = strings.TrimPrefix(r.URL.Path, "/moved")
+		mux.ServeHTTP(w, r)
+	}))
 	t.Cleanup(o.Close)
 	o.meta = map[string]any{
 		"issuer": o.URL, "authorization_endpoint": o.URL + "/authorize", "token_endpoint": o.URL + "/token",

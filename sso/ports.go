@@ -34,6 +34,8 @@ type Tenant struct {
 	Domain string
 	// Issuer is the exact OpenID issuer of a static tenant; empty means the profile's template over Domain.
 	Issuer string
+	// Authority is set where the tenant is in the configuration and no push names it. A port leaves it empty.
+	Authority Handle
 	// Live is false once the tenant was removed; nobody signs in then.
 	Live bool
 	// Test marks the marketplace's debug data (testFlag 1, or the seller's own test tenant).
@@ -132,6 +134,8 @@ type NewSession struct {
 	// Subject and ProviderSession are who the user is and which session this is by the auth centre's own reckoning; empty if it
 	// did not say.
 	Subject, ProviderSession Handle
+	// Authority is that of a tenant which no push names ([Tenant].Authority), else empty.
+	Authority Handle
 	// Provisional admits a user that no push has named (unknown_user: jit). Such a session lives while the account is
 	// unknown, and by the ordinary rule once a push names the user.
 	Provisional bool
@@ -203,6 +207,8 @@ type LiveSession struct {
 	Role   Role
 	Filled Profile
 	Domain string
+	// Authority is that of [NewSession].
+	Authority Handle
 	// Provisional sessions are held to role user.
 	Provisional bool
 	// Account is the synced account now.
@@ -222,11 +228,15 @@ type Sessions interface {
 	// it. It refuses a key that exists. It returns ErrNoSession, and stores nothing, if Decide would not call the session
 	// live by the tenant, the credential and the account that this transaction reads: marks that include a removal would
 	// let the session come to life once the right is given again, perhaps to another person.
+	//
+	// A session with an Authority is of a tenant that the store knows nothing about: it has no marks and needs neither
+	// tenant, credential nor account. It is refused with ErrNoSession if a push of production has named the tenant.
 	CreateSession(ctx context.Context, s NewSession) error
 	// Decide reads, in one query on the primary, the session with its tenant, credential, grants, marks and account. It
 	// returns ErrNoSession unless all of this holds: the session exists; now is before Expires and before the last touch
 	// plus Idle; the tenant is live; the application's credential is live; the account is active, or unknown and the
-	// session provisional; and the marks equal those stored with the session.
+	// session provisional; and the marks equal those stored with the session. Of a session with an Authority it asks only
+	// whether it exists, is not expired, and no push of production has named the tenant; the account is unknown.
 	Decide(ctx context.Context, key SessionKey, now time.Time) (LiveSession, error)
 	// TouchSession records a use at now. It never moves the last touch back, and a touch within a minute of the last one
 	// need not be written. A session that is gone is no error.

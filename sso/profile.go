@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"maps"
+	"mime/multipart"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -36,9 +39,13 @@ type renewer interface {
 type target struct {
 	tenant     Tenant
 	credential Credential
-	// domain is the normalised base address; issuer is "" for profile kit.
-	domain, issuer string
+	// way is how the tenant's people sign in.
+	way *way
+	origin
 }
+
+// origin is where an auth centre is: domain is its normalised base address, issuer its name in OpenID Connect.
+type origin struct{ domain, issuer string }
 
 // attempt is one sign-in under way. It lives in a sealed cookie of the browser that began it, so that strangers write
 // nothing to the database. What the second step must find unchanged stands here, not in the state of the world.
@@ -82,11 +89,15 @@ func askToken(ctx context.Context, client *http.Client, endpoint string, s *Sett
 		form.Set("client_id", c.ClientID)
 		form.Set("client_secret", c.Secret.Reveal())
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
+	media, body := "application/x-www-form-urlencoded", form.Encode()
+	if s.TokenBody == "multipart" {
+		media, body = multipartForm(form)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("token call: %w", ErrInsecureDomain)
 	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Content-Type", media)
 	r.Header.Set("Accept", "application/json")
 	if s.ClientAuth == "basic" { // RFC 6749, section 2.3.1: both are form-encoded first
 		pair := url.QueryEscape(c.ClientID) + ":" + url.QueryEscape(c.Secret.Reveal())
@@ -97,6 +108,17 @@ func askToken(ctx context.Context, client *http.Client, endpoint string, s *Sett
 		return nil, err
 	}
 	return readToken(got)
+}
+
+// multipartForm writes a form as multipart/form-data (RFC 7578).
+func multipartForm(form url.Values) (media, body string) {
+	var b strings.Builder
+	w := multipart.NewWriter(&b)
+	for _, name := range slices.Sorted(maps.Keys(form)) {
+		_ = w.WriteField(name, form.Get(name)) // a strings.Builder takes everything
+	}
+	_ = w.Close()
+	return w.FormDataContentType(), b.String()
 }
 
 // readToken judges the answer of a token endpoint.
@@ -129,8 +151,8 @@ func readToken(got answer) (claims, error) {
 }
 
 // userinfo reads the userinfo endpoint, whose answer is a JSON object.
-func userinfo(ctx context.Context, client *http.Client, endpoint, accessToken string) (claims, error) {
-	got, err := askUserinfo(ctx, client, endpoint, accessToken)
+func userinfo(ctx context.Context, client *http.Client, s *Settings, endpoint, accessToken string) (claims, error) {
+	got, err := askUserinfo(ctx, client, s, endpoint, accessToken)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +161,7 @@ func userinfo(ctx context.Context, client *http.Client, endpoint, accessToken st
 
 // askUserinfo returns what the userinfo endpoint answers with status 200. A server error or a lost answer is retried once: the
 // call changes nothing.
-func askUserinfo(ctx context.Context, client *http.Client, endpoint, accessToken string) (answer, error) {
+func askUserinfo(ctx context.Context, client *http.Client, s *Settings, endpoint, accessToken string) (answer, error) {
 	if strings.ContainsFunc(accessToken, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		return answer{}, failed("token.access_token", ErrProviderAnswer)
 	}
@@ -151,7 +173,9 @@ func askUserinfo(ctx context.Context, client *http.Client, endpoint, accessToken
 			return answer{}, fmt.Errorf("userinfo: %w", ErrInsecureDomain)
 		}
 		r.Header.Set("Accept", "application/json")
-		r.Header.Set("Authorization", "Bearer "+accessToken)
+		for _, name := range s.UserinfoHeaders {
+			r.Header.Set(name, "Bearer "+accessToken)
+		}
 		if got, err = fetch(ctx, client, r); err == nil && got.status < http.StatusInternalServerError {
 			break
 		}

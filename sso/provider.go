@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,12 +26,11 @@ const (
 	maxProviders = 4096
 )
 
-// provider is a discovered OpenID provider.
+// provider is an OpenID provider: its endpoints, discovered or set, of which userinfo and endSession may be "".
 type provider struct {
-	*oidc.Provider
-	keys        oidc.KeySet
-	endSession  string
-	sendsIssuer bool
+	authorize, token, userinfo, jwks, endSession string
+	keys                                         oidc.KeySet
+	sendsIssuer                                  bool
 }
 
 // providers discovers and remembers providers, one entry per issuer: one that is dead delays only its own tenants.
@@ -40,7 +40,7 @@ type providers struct {
 	now      func() time.Time
 
 	mu    sync.Mutex
-	known map[string]*providerEntry // under mu
+	known map[origin]*providerEntry // under mu
 }
 
 type providerEntry struct {
@@ -51,19 +51,23 @@ type providerEntry struct {
 	at       time.Time
 }
 
-// get returns the provider of issuer. The error is ErrInsecureDomain, ErrProviderUnreachable or ErrProviderAnswer.
-func (ps *providers) get(ctx context.Context, issuer string) (*provider, error) {
+// get returns the provider at at. The error is ErrInsecureDomain, ErrProviderUnreachable or ErrProviderAnswer.
+func (ps *providers) get(ctx context.Context, at origin) (*provider, error) {
+	set := ps.set(at.domain)
+	if !strings.Contains(ps.settings.AuthorizeURL+ps.settings.TokenURL+ps.settings.UserinfoURL+ps.settings.JWKSURL, "{domain}") {
+		at.domain = "" // many tenants of one issuer share what is known of it
+	}
 	ps.mu.Lock()
 	if len(ps.known) >= maxProviders {
 		ps.known = nil
 	}
 	if ps.known == nil {
-		ps.known = map[string]*providerEntry{}
+		ps.known = map[origin]*providerEntry{}
 	}
-	e := ps.known[issuer]
+	e := ps.known[at]
 	if e == nil {
 		e = &providerEntry{}
-		ps.known[issuer] = e
+		ps.known[at] = e
 	}
 	ps.mu.Unlock()
 
@@ -74,7 +78,7 @@ func (ps *providers) get(ctx context.Context, issuer string) (*provider, error) 
 		return e.provider, e.err
 	}
 	// A browser that hangs up must not make the discovery fail for the others; the client's own timeout ends it.
-	fresh, err := ps.discover(context.WithoutCancel(ctx), issuer)
+	fresh, err := ps.discover(context.WithoutCancel(ctx), at.issuer, set)
 	e.at = ps.now()
 	if err != nil && e.provider != nil {
 		e.at = e.at.Add(providerRetry - providerAge) // an outage does not undo what is known; ask again soon
@@ -84,14 +88,33 @@ func (ps *providers) get(ctx context.Context, issuer string) (*provider, error) 
 	return fresh, err
 }
 
-func (ps *providers) discover(ctx context.Context, issuer string) (*provider, error) {
+// set returns the endpoints that the settings name.
+func (ps *providers) set(domain string) provider {
+	s := ps.settings
+	at := func(template string) string { return expand(template, domain, s.App, "") }
+	return provider{authorize: at(s.AuthorizeURL), token: at(s.TokenURL), userinfo: at(s.UserinfoURL), jwks: at(s.JWKSURL)}
+}
+
+// discover completes what is set by the issuer's discovery document, if anything that is needed is missing.
+func (ps *providers) discover(ctx context.Context, issuer string, p provider) (*provider, error) {
+	if p.authorize == "" || p.token == "" || p.jwks == "" {
+		if err := ps.readDocument(ctx, issuer, &p); err != nil {
+			return nil, err
+		}
+	}
+	p.keys = newKeySet(ctx, p.jwks, ps.client, ps.now)
+	return &p, nil
+}
+
+// readDocument fills in what p lacks from the discovery document of issuer.
+func (ps *providers) readDocument(ctx context.Context, issuer string, p *provider) error {
 	base, err := url.Parse(issuer)
 	if err != nil {
-		return nil, fmt.Errorf("discover: %w", ErrInsecureDomain)
+		return fmt.Errorf("discover: %w", ErrInsecureDomain)
 	}
-	p, err := oidc.NewProvider(oidc.ClientContext(ctx, ps.client), issuer)
+	found, err := oidc.NewProvider(oidc.ClientContext(ctx, ps.client), issuer)
 	if err != nil {
-		return nil, discoveryError(err)
+		return discoveryError(err)
 	}
 	var meta struct {
 		UserInfo    string `json:"userinfo_endpoint"`
@@ -100,35 +123,35 @@ func (ps *providers) discover(ctx context.Context, issuer string) (*provider, er
 		SendsIssuer bool   `json:"authorization_response_iss_parameter_supported"`
 	}
 	var document json.RawMessage
-	if err := errors.Join(p.Claims(&meta), p.Claims(&document)); err != nil {
-		return nil, failed("discovery.form", ErrProviderAnswer)
+	if err := errors.Join(found.Claims(&meta), found.Claims(&document)); err != nil {
+		return failed("discovery.form", ErrProviderAnswer)
 	}
 	if _, err := decodeClaims(document); err != nil {
-		return nil, malformed("discovery", err)
+		return malformed("discovery", err)
 	}
 	for _, e := range []struct {
 		name, address string
+		into          *string
 		needed        bool
 	}{
-		{"authorization_endpoint", p.Endpoint().AuthURL, true},
-		{"token_endpoint", p.Endpoint().TokenURL, true},
-		{"jwks_uri", meta.JWKS, true},
-		{"userinfo_endpoint", meta.UserInfo, false},
-		{"end_session_endpoint", meta.EndSession, false},
+		{"authorization_endpoint", found.Endpoint().AuthURL, &p.authorize, true},
+		{"token_endpoint", found.Endpoint().TokenURL, &p.token, true},
+		{"jwks_uri", meta.JWKS, &p.jwks, true},
+		{"userinfo_endpoint", meta.UserInfo, &p.userinfo, false},
+		{"end_session_endpoint", meta.EndSession, &p.endSession, false},
 	} {
 		switch {
+		case *e.into != "": // the operator's word
 		case e.address == "" && e.needed:
-			return nil, failed("discovery."+e.name, ErrProviderAnswer)
+			return failed("discovery."+e.name, ErrProviderAnswer)
 		case e.address != "" && !ps.mayStandAt(base, e.address):
-			return nil, failed("discovery."+e.name, ErrElsewhere)
+			return failed("discovery."+e.name, ErrElsewhere)
+		default:
+			*e.into = e.address
 		}
 	}
-	return &provider{
-		Provider:    p,
-		keys:        newKeySet(ctx, meta.JWKS, ps.client, ps.now),
-		endSession:  meta.EndSession,
-		sendsIssuer: meta.SendsIssuer,
-	}, nil
+	p.sendsIssuer = meta.SendsIssuer
+	return nil
 }
 
 // mayStandAt reports whether a discovered endpoint is on the issuer's own scheme and host, or on a host that was listed.

@@ -33,3 +33,25 @@ func (s Settings) ReachAuthCentre(ctx context.Context, domain string) (time.Time
 	}
 	return clock, nil
 }
+
+// CheckDiscovery reads the discovery document of an auth centre as a sign-in by profile oidc would: of issuer or, if that is
+// empty, of the one that the settings give at domain. There is nothing to read by other profiles, and where all endpoints are
+// set. The error says which check failed.
+func (s Settings) CheckDiscovery(ctx context.Context, domain, issuer string) error {
+	u, err := ParseDomain(domain, s.AllowInsecureAuthCentres)
+	if err != nil {
+		return err
+	}
+	if s.Profile != ProfileOIDC {
+		return nil
+	}
+	at := origin{domain: u.String(), issuer: issuer}
+	if at.issuer == "" {
+		at.issuer = expand(s.Issuer, at.domain, s.App, "")
+	}
+	client := newClient(&s)
+	defer client.CloseIdleConnections()
+	ps := &providers{settings: &s, client: client}
+	_, err = ps.discover(ctx, at.issuer, ps.set(at.domain))
+	return err
+}

@@ -20,7 +20,7 @@ const (
 	forwardAuthPath = ssoPrefix + "/authz/forward-auth"
 )
 
-// Config is what a [RelyingParty] is made of. All fields but TrustedProxies, Observe and ObserveDecision are required.
+// Config is what a [RelyingParty] is made of. All fields but TrustedProxies, Static, Observe and ObserveDecision are required.
 type Config struct {
 	// PublicURL is what browsers use, without path or query. Nothing about it is ever taken from headers.
 	PublicURL string
@@ -28,6 +28,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// Settings are the operator's; begin with [DefaultSettings].
 	Settings Settings
+	// Static are the tenants that the configuration knows; they may be replaced by [RelyingParty.SetStatic].
+	Static []StaticTenant
 	// Keys is the key ring, newest first, at least 32 bytes each. The newest seals cookies and signs assertions; all of them
 	// open cookies and are published. Every process that serves PublicURL needs the same ring.
 	Keys [][]byte
@@ -54,7 +56,8 @@ type RelyingParty struct {
 	sites       sites
 	trusted     []netip.Prefix
 	rules       rules
-	tenants     Tenants
+	directory   *directory
+	tenants     Tenants // these three are the directory
 	credentials Credentials
 	accounts    Accounts
 	pages       *templates.Pages
@@ -66,7 +69,6 @@ type RelyingParty struct {
 	cookies  cookies
 	sealer   *sealer
 	signer   *signer
-	profile  profile
 	sessions *sessionStore
 	decider  *decider
 	spent    *spentCodes
@@ -89,6 +91,7 @@ func New(c Config) (*RelyingParty, error) {
 	if c.Tenants == nil || c.Credentials == nil || c.Accounts == nil || c.Sessions == nil || c.Pages == nil || c.Logger == nil || c.Now == nil {
 		faults = append(faults, errors.New("sso: a required field of Config is nil"))
 	}
+	faults = append(faults, validateStatic(c.Static, &c.Settings))
 	compiled, err := newRules(c.Settings.Rules)
 	faults = append(faults, err)
 	sealer, err := newSealer(c.Keys)
@@ -100,32 +103,23 @@ func New(c Config) (*RelyingParty, error) {
 	if err != nil {
 		return nil, err
 	}
+	d := &directory{Sessions: c.Sessions, tenants: c.Tenants, credentials: c.Credentials, accounts: c.Accounts, app: c.Settings.App}
+	d.configured.Store(newConfigured(newWay(c.Settings, c.Now), c.Static, nil, c.Now))
 	rp := &RelyingParty{
 		settings: c.Settings, sites: all, trusted: c.TrustedProxies, rules: compiled,
-		tenants: c.Tenants, credentials: c.Credentials, accounts: c.Accounts,
+		directory: d, tenants: d, credentials: d, accounts: d,
 		pages: c.Pages, log: c.Logger, now: c.Now, observe: c.Observe, decided: c.ObserveDecision,
 		cookies: newCookies(public, c.Settings.Embedded), sealer: sealer, signer: signer,
 		spent: &spentCodes{now: c.Now}, failures: &failureLimit{now: c.Now},
 	}
-	rp.sessions = &sessionStore{port: c.Sessions, cookies: rp.cookies, sites: &rp.sites, now: c.Now}
-	rp.decider = &decider{port: c.Sessions, signer: signer, now: c.Now, log: c.Logger}
-	rp.profile = newProfile(&rp.settings, c.Now)
+	rp.sessions = &sessionStore{port: d, cookies: rp.cookies, sites: &rp.sites, now: c.Now}
+	rp.decider = &decider{port: d, signer: signer, now: c.Now, log: c.Logger}
 	rp.uncached = []string{noStoreValue}
 	return rp, nil
 }
 
-// newProfile returns the profile that settings name; validate has checked the name.
-func newProfile(s *Settings, now func() time.Time) profile {
-	client := newClient(s)
-	switch s.Profile {
-	case ProfileOIDC:
-		return &openID{settings: s, client: client, now: now, providers: &providers{settings: s, client: client, now: now}}
-	case ProfileCAS:
-		return &cas{settings: s, client: client}
-	case ProfileKit:
-	}
-	return &kit{settings: s, client: client, now: now}
-}
+// wayOf returns how people of a tenant sign in now.
+func (rp *RelyingParty) wayOf(tenant TenantID) *way { return rp.directory.configured.Load().of(tenant) }
 
 // parsePublicURL returns an empty address beside an error.
 func parsePublicURL(text string) (*url.URL, error) {

@@ -41,18 +41,19 @@ var errTurnLost = errors.New("the turn to ask about the session is lost")
 // did: then the decision has to be made anew. Who comes meanwhile is answered by the decision as it is.
 func (rp *RelyingParty) renewed(ctx context.Context, d *decision) bool {
 	due := d.live.Due
-	if due.IsZero() || rp.settings.Refresh == RefreshOff {
+	way := rp.wayOf(d.live.Tenant)
+	if due.IsZero() || way.settings.Refresh == RefreshOff {
 		return false
 	}
 	now := rp.now()
-	asker, can := rp.profile.(renewer)
+	asker, can := way.profile.(renewer)
 	if !can || now.Before(due) || rp.outages.last(d.live.Domain, now) || !d.renewing.CompareAndSwap(false, true) {
 		return false
 	}
 	// Who hangs up must not lose an answer: a refresh token may be good only once.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTimeout)
 	defer cancel()
-	r := &renewal{rp: rp, asker: asker, key: d.key, live: d.live, turn: now.Add(turnAge).Truncate(time.Millisecond)}
+	r := &renewal{rp: rp, asker: asker, settings: way.settings, key: d.key, live: d.live, turn: now.Add(turnAge).Truncate(time.Millisecond)}
 	taking, stop := context.WithTimeout(ctx, touchTimeout)
 	kept, mine, err := rp.sessions.port.TakeTurn(taking, d.key, due, r.turn)
 	stop()
@@ -69,13 +70,14 @@ func (rp *RelyingParty) renewed(ctx context.Context, d *decision) bool {
 
 // renewal is the asking about one session. Its turn is held by this process.
 type renewal struct {
-	rp    *RelyingParty
-	asker renewer
-	key   SessionKey
-	live  LiveSession
-	turn  time.Time
-	kept  Tokens
-	said  *Said // what is to be stored; nil until the auth centre answered
+	rp       *RelyingParty
+	asker    renewer
+	key      SessionKey
+	live     LiveSession
+	turn     time.Time
+	kept     Tokens
+	settings *Settings
+	said     *Said // what is to be stored; nil until the auth centre answered
 }
 
 // ask asks the auth centre, by the access token while that is good, and stores what it was given before that counts:
@@ -104,7 +106,7 @@ func (r *renewal) ask(ctx context.Context, kept Tokens) error {
 		if err != nil {
 			return err
 		}
-		r.said, err = r.live.hear(said, whole)
+		r.said, err = r.live.hear(said, whole, to.tenant, r.settings)
 		return err
 	}
 }
@@ -170,7 +172,7 @@ func (r *renewal) settle(ctx context.Context, err error) {
 		if *r.said != (Said{r.live.Role, r.live.Filled}) {
 			event.Outcome, result.Said = refreshChanged, r.said
 		}
-		result.Due = rp.settings.dueAt(r.kept, now)
+		result.Due = r.settings.dueAt(r.kept, now)
 	case over != "":
 		event.Name, event.Outcome, result.Over = EventSessionEnded, over, true
 	case errors.Is(err, errMoved):
@@ -211,8 +213,9 @@ func endedBy(err error) string {
 
 // hear is what an auth centre says now of the person of a session. What an answer that is not whole leaves out stays as it was; of a
 // whole one, an administrator who is not called one any more is none.
-func (s LiveSession) hear(c claims, whole bool) (*Said, error) {
-	name, ok := c.first(userNameClaims()...)
+func (s LiveSession) hear(c claims, whole bool, t Tenant, by *Settings) (*Said, error) {
+	spellings := by.userNameClaims()
+	name, ok := c.first(spellings...)
 	if ok && name != "" && UserName(name) != s.User {
 		return nil, failed("identity.userName", ErrTwoPeople)
 	}
@@ -222,9 +225,9 @@ func (s LiveSession) hear(c claims, whole bool) (*Said, error) {
 			return nil, fmt.Errorf("user name: %w", err)
 		}
 		c = maps.Clone(c)
-		c[userNameClaims()[0]] = quoted
+		c[spellings[0]] = quoted
 	}
-	v, err := identify(c, s.Tenant)
+	v, err := identify(c, t, by)
 	if err != nil {
 		return nil, err
 	}

@@ -33,10 +33,12 @@ type Settings struct {
 	// UnifiedLoginURL is the marketplace's own login page, used where no tenant is known. Empty, or with `{appId}` while App
 	// is empty: not offered.
 	UnifiedLoginURL string
-	// AuthorizeURL, TokenURL, UserinfoURL and LogoutURL are endpoints of profile kit. With profile oidc they come from
-	// discovery, and LogoutURL, if set, replaces the discovered end_session_endpoint. Profile cas has its login page as
-	// AuthorizeURL and serviceValidate as UserinfoURL.
+	// AuthorizeURL, TokenURL, UserinfoURL and LogoutURL are endpoints. With profile oidc they and JWKSURL come from discovery;
+	// one that is set replaces the discovered one and may stand on any host, and with AuthorizeURL, TokenURL and JWKSURL set
+	// nothing is discovered. Profile cas has its login page as AuthorizeURL and serviceValidate as UserinfoURL.
 	AuthorizeURL, TokenURL, UserinfoURL, LogoutURL string
+	// JWKSURL is the key set of profile oidc.
+	JWKSURL string
 	// ServiceTemplate is the service address of profile cas: `{callback}` with the tenant as `{tenantId}` behind it. With
 	// `&state={state}` at its end a ticket is bound to the attempt that asked for it; servers that compare the whole address
 	// refuse that.
@@ -47,6 +49,8 @@ type Settings struct {
 	Scope []string
 	// ClientAuth is how the client authenticates at the token endpoint: "post" or "basic".
 	ClientAuth string
+	// TokenBody is how the token call is written: "form" (URL-encoded) or "multipart".
+	TokenBody string
 	// TokenRedirectURI says whether redirect_uri is repeated at the token endpoint: "auto" (if it was sent to authorize),
 	// "always" or "never".
 	TokenRedirectURI string
@@ -59,6 +63,13 @@ type Settings struct {
 	Nonce, PKCE string
 	// SigningAlgs are the accepted algorithms of ID tokens. Symmetric ones and none are never accepted.
 	SigningAlgs []string
+	// UserinfoHeaders are the names of the headers that carry the access token, each with the word Bearer before it.
+	UserinfoHeaders []string
+	// UserClaim names the one claim that is the user name, and RoleClaim the one that is the role; empty: the access guide's
+	// names. An email is a user name only if the auth centre verified it.
+	UserClaim, RoleClaim string
+	// TenantClaim says what a claim that names the tenant holds: its "id", or "id_or_code".
+	TenantClaim string
 	// UnknownUser says what happens to a verified user whom no push has named: "pending" (wait for the push), "jit" (come
 	// in with role user) or "deny".
 	UnknownUser string
@@ -92,6 +103,11 @@ type Settings struct {
 	AssertionAudience string
 	// AssertionAlg is how X-Auth-Assertion is signed: "ES256" or "RS256".
 	AssertionAlg string
+	// AllowPrivateAddresses permits private addresses (RFC 1918, RFC 4193) everywhere; PrivateNetworks is narrower. Addresses of
+	// metadata services and link-local ones are never dialled.
+	AllowPrivateAddresses bool
+	// FollowRedirects lets an auth centre redirect a call within its own scheme and host, three times at most.
+	FollowRedirects bool
 	// Timeout bounds each call to an auth centre; MaxBody bounds its answer, in bytes.
 	Timeout time.Duration
 	MaxBody int64
@@ -109,12 +125,15 @@ func DefaultSettings(profile ProfileName) Settings {
 		Issuer:           "{domain}/api/v1/oauth2",
 		Scope:            []string{"get_user_info"},
 		ClientAuth:       "post",
+		TokenBody:        "form",
 		TokenRedirectURI: "auto",
 		TenantParams:     []string{"tenant", "tenant_id", "tenantId"},
 		Unsolicited:      "bounce",
 		Nonce:            "off",
 		PKCE:             "off",
 		SigningAlgs:      []string{"RS256", "RS384", "RS512"},
+		UserinfoHeaders:  []string{"Authorization"},
+		TenantClaim:      "id",
 		UnknownUser:      "pending",
 		Chooser:          "search",
 		AssertionAlg:     algES256,
@@ -131,7 +150,7 @@ func DefaultSettings(profile ProfileName) Settings {
 		s.Scope = []string{"openid"}
 		s.Nonce, s.PKCE = "required", "s256"
 		s.TokenRedirectURI = "always"
-		s.LogoutURL = ""
+		s.AuthorizeURL, s.TokenURL, s.UserinfoURL, s.LogoutURL = "", "", "", ""
 	case ProfileCAS:
 		s.AuthorizeURL = "{domain}/api/v1/cas/login"
 		s.UserinfoURL = "{domain}/api/v1/cas/p3/serviceValidate"
@@ -153,6 +172,8 @@ func (s *Settings) validate() error {
 	}
 	oneOf("profile", string(s.Profile), string(ProfileKit), string(ProfileOIDC), string(ProfileCAS))
 	oneOf("client_auth", s.ClientAuth, "post", "basic")
+	oneOf("token_body", s.TokenBody, "form", "multipart")
+	oneOf("tenant_claim", s.TenantClaim, "id", "id_or_code")
 	oneOf("token_redirect_uri", s.TokenRedirectURI, "auto", "always", "never")
 	oneOf("unsolicited", s.Unsolicited, "bounce", "confirm", "accept")
 	oneOf("nonce", s.Nonce, "required", "if_echoed", "off")
@@ -164,8 +185,11 @@ func (s *Settings) validate() error {
 	for _, alg := range s.SigningAlgs {
 		oneOf("signing_algs", alg, "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA")
 	}
-	if len(s.SigningAlgs) == 0 || len(s.TenantParams) == 0 {
-		faults = append(faults, errors.New("signing_algs, tenant_params: must not be empty"))
+	for _, name := range s.UserinfoHeaders {
+		oneOf("userinfo_headers", name, "Authorization", "X-OrgID-Authorization")
+	}
+	if len(s.SigningAlgs) == 0 || len(s.TenantParams) == 0 || len(s.UserinfoHeaders) == 0 {
+		faults = append(faults, errors.New("signing_algs, tenant_params, userinfo_headers: must not be empty"))
 	}
 	if s.ProbeEvery < time.Second {
 		faults = append(faults, errors.New("refresh.every: must be a second or more"))
@@ -189,24 +213,11 @@ func (s *Settings) validate() error {
 	return errors.Join(faults...)
 }
 
-// answerParam is the parameter in which a callback brings what is to be redeemed.
-func (s *Settings) answerParam() string {
-	if s.Profile == ProfileCAS {
-		return "ticket"
-	}
-	return "code"
-}
-
-// stateless reports whether responses carry no state of ours, so that an attempt is known by its tenant only.
-func (s *Settings) stateless() bool {
-	return s.Profile == ProfileCAS && !strings.Contains(s.ServiceTemplate, "{state}")
-}
-
 // templates returns the URL templates that are set, by their configuration key.
 func (s *Settings) templates() map[string]string {
 	all := map[string]string{
 		"unified_login_url": s.UnifiedLoginURL, "authorize_url": s.AuthorizeURL, "token_url": s.TokenURL,
-		"userinfo_url": s.UserinfoURL, "logout_url": s.LogoutURL, "issuer": s.Issuer,
+		"userinfo_url": s.UserinfoURL, "logout_url": s.LogoutURL, "issuer": s.Issuer, "jwks_url": s.JWKSURL,
 	}
 	for key, template := range all {
 		if template == "" {

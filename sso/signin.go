@@ -102,7 +102,11 @@ func (rp *RelyingParty) admission(ctx context.Context, to target, v verified) (v
 	if err != nil {
 		return refused, "", portError(err)
 	}
-	return admit(to.tenant, to.credential, account, rp.settings.UnknownUser, rp.settings.AllowTestTenants), account.Marks, nil
+	unknown := to.way.settings.UnknownUser
+	if to.tenant.Authority != "" && unknown == "pending" {
+		unknown = "jit" // there is no push to wait for
+	}
+	return admit(to.tenant, to.credential, account, unknown, rp.settings.AllowTestTenants), account.Marks, nil
 }
 
 // admitWaiting is admission for an identity that was verified a while ago. If anything was taken away since, it is
@@ -116,22 +120,22 @@ func (rp *RelyingParty) admitWaiting(ctx context.Context, to target, wait waitin
 }
 
 func (rp *RelyingParty) newSession(r *http.Request, to target, v verified, verdict verdict) *creation {
-	now := rp.now()
+	now, s := rp.now(), to.way.settings
 	c := &creation{session: NewSession{
 		Tenant: v.Tenant, App: to.credential.App, User: v.User, Role: v.Role, Filled: v.Profile, Domain: to.domain,
-		Subject: v.Subject, ProviderSession: v.ProviderSession,
+		Subject: v.Subject, ProviderSession: v.ProviderSession, Authority: to.tenant.Authority,
 		Provisional: verdict == admittedProvisionally,
-		Created:     now, Expires: now.Add(rp.settings.SessionAbsolute), Idle: rp.settings.SessionIdle,
+		Created:     now, Expires: now.Add(s.SessionAbsolute), Idle: s.SessionIdle,
 		Device: deviceOf(r.Header.Get("User-Agent"), rp.clientAddr(r)),
 	}}
-	rp.settings.keep(&c.session, v.Tokens)
+	s.keep(&c.session, v.Tokens)
 	return c
 }
 
 // afterWaiting signs in somebody who had to wait. What was verified waited with the browser, and no token did: where the auth centre
 // is to be asked again later, it is asked for tokens now, which it gives without a question.
 func (rp *RelyingParty) afterWaiting(w http.ResponseWriter, r *http.Request, e *record, to target, wait waiting, verdict verdict) error {
-	if _, can := rp.profile.(renewer); can && rp.settings.Refresh != RefreshOff {
+	if _, can := to.way.profile.(renewer); can && to.way.settings.Refresh != RefreshOff {
 		rp.cookies.clear(w, rp.cookies.name("wait"))
 		return rp.begin(w, r, e, to.tenant, beginning{returnTo: wait.Return})
 	}

@@ -36,8 +36,8 @@ type proof struct {
 }
 
 // identify reads who the person is.
-func (p proof) identify(tenant TenantID) (verified, error) {
-	v, err := identify(p.claims, tenant)
+func (p proof) identify(to target) (verified, error) {
+	v, err := identify(p.claims, to.tenant, to.way.settings)
 	v.Tokens = p.tokens
 	return v, err
 }

@@ -111,6 +111,9 @@ func (b *bridge) assemble(ctx context.Context, ring *keyring.Ring, keys []*rsa.P
 	if b.relying, err = newRelyingParty(b.config, ring, b.store, b.log, b.noteSignIn, b.metrics.observeDecision); err != nil {
 		return err
 	}
+	if err := b.endStranded(ctx); err != nil {
+		return err
+	}
 	rest := http.Handler(http.HandlerFunc(welcome))
 	if product != nil {
 		rest = b.relying.Require(product)
@@ -128,6 +131,30 @@ func (b *bridge) assemble(ctx context.Context, ring *keyring.Ring, keys []*rsa.P
 		API: b.api(), Metrics: b.metrics.handler(b.log), Logger: b.log,
 	})
 	return err
+}
+
+// useTenants brings the tenants of the configuration into force; all else about sign-in
+// stays as it is.
+func (b *bridge) useTenants(ctx context.Context, tenants []StaticTenant) error {
+	c := b.config.SSO
+	c.Tenants = tenants
+	if err := b.relying.SetStatic(staticTenants(c)); err != nil {
+		return &usageError{fmt.Errorf("sso.tenants: %w", err)}
+	}
+	return b.endStranded(ctx)
+}
+
+// endStranded ends the sessions of tenants that the configuration has no more, or has at
+// another provider. They are dead already; from here on they stay so.
+func (b *bridge) endStranded(ctx context.Context) error {
+	n, err := b.store.EndStrandedSessions(ctx, b.relying.Authorities())
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		b.log.InfoContext(ctx, "sessions of tenants that the configuration no longer has were ended", "sessions", n)
+	}
+	return nil
 }
 
 // newMarketplace returns the endpoint that takes pushes in.
@@ -157,7 +184,7 @@ func newRelyingParty(
 		return nil, err
 	}
 	return sso.New(sso.Config{
-		PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies, Settings: ssoSettings(cfg.SSO),
+		PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies, Settings: ssoSettings(cfg.SSO), Static: staticTenants(cfg.SSO),
 		Keys: keys, Tenants: s, Credentials: s, Accounts: s, Sessions: s,
 		Pages: pages, Logger: log, Now: time.Now, Observe: observe, ObserveDecision: decided,
 	})
@@ -169,8 +196,10 @@ func ssoSettings(c SSO) sso.Settings {
 	s.App = sso.AppID(c.AppID)
 	s.UnifiedLoginURL = c.UnifiedLoginURL
 	s.AuthorizeURL, s.TokenURL, s.UserinfoURL, s.LogoutURL = c.AuthorizeURL, c.TokenURL, c.UserinfoURL, c.LogoutURL
-	s.ServiceTemplate = c.ServiceTemplate
+	s.ServiceTemplate, s.JWKSURL = c.ServiceTemplate, c.JWKSURL
 	s.Issuer, s.Scope, s.ClientAuth, s.TokenRedirectURI = c.Issuer, c.Scope, c.ClientAuth, c.TokenRedirectURI
+	s.TokenBody, s.UserinfoHeaders = c.TokenBody, c.UserinfoHeaders
+	s.UserClaim, s.RoleClaim, s.TenantClaim = c.UserClaim, c.RoleClaim, c.TenantClaim
 	s.TenantParams, s.Nonce, s.PKCE, s.SigningAlgs = c.TenantParams, c.Nonce, c.PKCE, c.SigningAlgs
 	s.Unsolicited, s.UnknownUser, s.Chooser = c.Unsolicited, c.UnknownUser, c.Chooser
 	s.AllowTestTenants = c.TestTenants == "allow"
@@ -188,6 +217,7 @@ func ssoSettings(c SSO) sso.Settings {
 		s.Rules = append(s.Rules, ssoRule(r))
 	}
 	s.Timeout, s.MaxBody = c.HTTP.Timeout, int64(c.HTTP.MaxBody)
+	s.FollowRedirects, s.AllowPrivateAddresses = c.HTTP.FollowRedirects, c.HTTP.AllowPrivateAddresses
 	return s
 }
 

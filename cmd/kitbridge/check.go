@@ -153,8 +153,8 @@ func (d *doctor) run(ctx context.Context) {
 	} else if len(cfg.Sinks) > 0 {
 		d.warn("sinks", "not examined", "whose they are stands in the database; mend that first")
 	}
+	d.authCentres(ctx, cfg, s)
 	if s != nil {
-		d.authCentres(ctx, cfg, s)
 		d.pushClock(ctx, cfg, s)
 	}
 }

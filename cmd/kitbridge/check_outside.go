@@ -107,31 +107,66 @@ func (d *doctor) serving(ctx context.Context, cfg Config) {
 // clockTolerance is how far two clocks may be apart without anybody noticing.
 const clockTolerance = 10 * time.Second
 
-// authCentres asks the auth centre of each bound tenant for a sign of life.
+const authCentre = "auth centre"
+
+// authCentres asks the auth centre of each tenant for a sign of life: of those that are
+// bound, and of those in the configuration. s is nil where there is no database yet.
 func (d *doctor) authCentres(ctx context.Context, cfg Config, s *store.Store) {
-	const area = "auth centre"
-	settings := ssoSettings(cfg.SSO)
-	err := everyItem(ctx, s.ListTenants, "", func(t store.TenantItem) error {
-		if !t.Active {
-			return nil
-		}
-		what := "of tenant " + string(t.ID)
-		clock, err := settings.ReachAuthCentre(ctx, t.Domain)
-		switch {
-		case errors.Is(err, sso.ErrInsecureDomain):
-			d.say(area, what, errors.New("domainName is no https:// address that may be called, so nobody of the tenant can sign in; the buyer corrects it, or sso.auth_centres.private_networks allows a network of yours"))
-		case err != nil:
-			d.say(area, what, fmt.Errorf("does not answer (%w); look at the name, the network and the certificate from this machine", err))
-		default:
-			d.say(area, what, nil)
-			if !clock.IsZero() {
-				d.clock("against the auth centre "+what, time.Since(clock), cfg.Marketplace.ClockSkew)
+	own := map[string]StaticTenant{}
+	for _, t := range cfg.SSO.Tenants {
+		own[t.ID] = t
+	}
+	pushed := map[string]bool{}
+	if s != nil {
+		err := everyItem(ctx, s.ListTenants, "", func(t store.TenantItem) error {
+			id := string(t.ID)
+			pushed[id] = true
+			if t.Active {
+				d.authCentre(ctx, cfg, own[id], id, t.Domain)
 			}
+			return nil
+		})
+		if err != nil {
+			d.say(authCentre, "list", err)
+			return
 		}
-		return nil
-	})
-	if err != nil {
-		d.say(area, "list", err)
+	}
+	for _, t := range cfg.SSO.Tenants {
+		switch {
+		case pushed[t.ID]:
+		case t.Issuer != "":
+			d.authCentre(ctx, cfg, t, t.ID, "")
+		default:
+			d.warn(authCentre, "of tenant "+t.ID, "no message has named this tenant of sso.tenants yet, and it has no issuer, so nobody can sign in there")
+		}
+	}
+}
+
+// authCentre tries one, with the settings and at the address that a sign-in would have.
+func (d *doctor) authCentre(ctx context.Context, cfg Config, own StaticTenant, id, domain string) {
+	what := "of tenant " + id
+	settings := ssoSettings(cfg.SSO.of(own))
+	fault := "domainName is no https:// address that may be called, so nobody of the tenant can sign in; the buyer corrects it, or sso.auth_centres.private_networks allows a network of yours"
+	if own.Issuer != "" {
+		domain = own.Issuer
+		fault = "issuer is no https:// address that may be called; correct it in sso.tenants, or let sso.auth_centres.private_networks allow a network of yours"
+	}
+	clock, err := settings.ReachAuthCentre(ctx, domain)
+	if err == nil {
+		err = settings.CheckDiscovery(ctx, domain, own.Issuer)
+	}
+	switch {
+	case errors.Is(err, sso.ErrInsecureDomain):
+		d.say(authCentre, what, errors.New(fault))
+	case errors.Is(err, sso.ErrProviderAnswer), errors.Is(err, sso.ErrElsewhere), errors.Is(err, sso.ErrAnswerTooLong):
+		d.say(authCentre, what, fmt.Errorf("its discovery document cannot be used (%w); docs/sign-in.md says what the check means", err))
+	case err != nil:
+		d.say(authCentre, what, fmt.Errorf("does not answer (%w); look at the name, the network and the certificate from this machine", err))
+	default:
+		d.say(authCentre, what, nil)
+		if !clock.IsZero() {
+			d.clock("against the auth centre "+what, time.Since(clock), cfg.Marketplace.ClockSkew)
+		}
 	}
 }
 

@@ -20,7 +20,8 @@ func (d *decoder) check(c *Config) {
 		"listen": c.Listen, "admin.listen": c.Admin.Listen, "key_file": c.KeyFile, "sso.authorize_url": c.SSO.AuthorizeURL,
 		"sso.token_url": c.SSO.TokenURL, "sso.userinfo_url": c.SSO.UserinfoURL, "sso.issuer": c.SSO.Issuer,
 	} {
-		d.require(key, value != "", "give it a value, or remove the key to have the default")
+		discovered := c.SSO.Profile == "oidc" && strings.HasPrefix(key, "sso.") && key != "sso.issuer"
+		d.require(key, value != "" || discovered, "give it a value, or remove the key to have the default")
 	}
 	d.checkDatabase("database", c.Database.Reveal(), c.InsecureTransport, []string{"sqlite", "postgres"})
 	d.checkMarketplace(&c.Marketplace)

@@ -43,7 +43,7 @@ func (d *decoder) checkSSO(c *Config) {
 	for i, r := range s.Rules {
 		d.checkRule(fmt.Sprintf("sso.rules[%d]", i), r)
 	}
-	d.checkStaticTenants(s.Tenants)
+	d.checkStaticTenants(s)
 	// Without a chooser people get to their company by the unified login page, whose
 	// address may want the app.
 	unified := s.UnifiedLoginURL != "" && (s.AppID != "" || !strings.Contains(s.UnifiedLoginURL, "{appId}"))
@@ -93,20 +93,6 @@ func (d *decoder) checkRule(at string, r Rule) {
 	a := r.Allow
 	d.require(at+".allow", a.Public || a.SignedIn || a.Role != "" || len(a.Tenants)+len(a.Orgs) > 0,
 		"write public, signed_in or {role: admin}, {tenant: …}, {org: …}")
-}
-
-func (d *decoder) checkStaticTenants(tenants []StaticTenant) {
-	seen := map[string]bool{}
-	for i, t := range tenants {
-		at := fmt.Sprintf("sso.tenants[%d]", i)
-		if d.require(at+".id", t.ID != "", "give the tenant an id of its own") && seen[t.ID] {
-			d.fault(at+".id", "%q stands above already; remove one of them", t.ID)
-		}
-		seen[t.ID] = true
-		d.require(at+".issuer", t.Issuer != "", "name the provider, for example https://login.example.com")
-		d.require(at+".client_id", t.ClientID != "", "copy it from the provider")
-		d.require(at+".client_secret", t.ClientSecret.Reveal() != "", "copy it from the provider")
-	}
 }
 
 // isToken reports whether text is a token of RFC 9110, section 5.6.2: what

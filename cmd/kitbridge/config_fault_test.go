@@ -188,7 +188,40 @@ func TestFaults(t *testing.T) {
 			"2:77: sso.tenants[1].client_id: is missing or empty; copy it from the provider",
 			"2:77: sso.tenants[1].client_secret: is missing or empty; copy it from the provider",
 			"2:77: sso.tenants[1].issuer: is missing or empty; name the provider, for example https://login.example.com",
-			`2:78: sso.tenants[1].id: "a" stands above already; remove one of them`,
+			`2:78: sso.tenants[1].id: "a" stands above already, in sso.tenants[0]; remove one of them`,
+		}},
+		{"static tenants, all at once", ok + `sso:
+  tenants:
+    - {issuer: "https://a.example", client_id: c, client_secret: s}
+    - {id: " a", code: x, issuer: "http://a.example", client_id: c, client_secret: s}
+    - {id: b, code: x, issuer: "https://a.example/?q", client_id: "c\u0007", name: "a\nb", client_secret_file: none}
+    - {id: d, client_id: c, client_secret: geheim}
+    - {id: e, issuer: "https://a.example", role_claim: groups}
+    - {id: f, profile: saml, session: {idle: 9h, absolute: 8h}}
+    - {id: g, session: {idle: 48h}, refresh: {every: 1ms}}
+    - {id: h, profile: cas, service_template: "x", issuer: "https://a.example"}
+    - {id: i, pcke: s256}
+`, []string{
+			"4:7: sso.tenants[0].id: is missing or empty; give the tenant an id of its own, or the tenantId of one that is pushed",
+			"5:8: sso.tenants[1].id: begins or ends with a blank; write an id of up to 64 characters",
+			"5:27: sso.tenants[1].issuer: must be https:// and have no query; write it exactly as the provider's discovery document does",
+			`6:15: sso.tenants[2].code: "x" stands above already, in sso.tenants[1]; remove one of them`,
+			"6:24: sso.tenants[2].issuer: must be https:// and have no query; write it exactly as the provider's discovery document does",
+			"6:56: sso.tenants[2].client_id: holds a control character; write plain text",
+			"6:78: sso.tenants[2].name: holds a control character; write plain text",
+			"6:92: sso.tenants[2].client_secret_file: file none does not exist; create it or correct the path",
+			"7:7: sso.tenants[3].issuer: is missing or empty; name the provider, for example https://login.example.com",
+			"8:7: sso.tenants[4].client_id: is missing or empty; copy it from the provider",
+			"8:7: sso.tenants[4].client_secret: is missing or empty; copy it from the provider",
+			`9:15: sso.tenants[5].profile: "saml" is not known here; write kit, oidc or cas`,
+			"9:30: sso.tenants[5].session: idle is longer than absolute; make it shorter",
+			"10:15: sso.tenants[6].session: idle is longer than absolute; make it shorter",
+			"10:47: sso.tenants[6].refresh.every: is less than a second; write for example 10m",
+			"11:29: sso.tenants[7].service_template: must be {callback}, or begin with {callback}? or {callback}&; write for example {callback}?tenant={tenantId}",
+			"12:7: sso.tenants[8].client_id: is missing or empty; copy it from the provider",
+			"12:7: sso.tenants[8].client_secret: is missing or empty; copy it from the provider",
+			"12:7: sso.tenants[8].issuer: is missing or empty; name the provider, for example https://login.example.com",
+			"12:15: sso.tenants[8].pcke: unknown key; did you mean pkce?",
 		}},
 
 		// Sinks.

@@ -24,7 +24,9 @@ func (d *decoder) finish(c *Config) {
 	if c.SSO.Assertion.Audience == "" {
 		c.SSO.Assertion.Audience = c.PublicURL
 	}
-	d.finishProfile(&c.SSO)
+	if !d.bad("sso.profile") {
+		c.SSO.fillProfile(d.given)
+	}
 	for i := range c.Sinks {
 		s := &c.Sinks[i]
 		if s.Type != sinkSQL {
@@ -48,13 +50,10 @@ func (d *decoder) resolveSQLite(address string) string {
 	return sqlitePrefix + d.resolve(path)
 }
 
-// finishProfile fills in what a profile decides. A standard provider gives nonce,
-// PKCE and an ID token (OpenID Connect Core 1.0, section 3.1; RFC 9700, section
-// 2.1.1); the buyers' auth centres behind the kit document none of them.
-func (d *decoder) finishProfile(s *SSO) {
-	if d.bad("sso.profile") {
-		return
-	}
+// fillProfile fills in what a profile decides of the keys that are not given. A standard
+// provider gives nonce, PKCE and an ID token (OpenID Connect Core 1.0, section 3.1; RFC
+// 9700, section 2.1.1); the buyers' auth centres behind the kit document none of them.
+func (s *SSO) fillProfile(given func(key string) bool) {
 	own := sso.DefaultSettings(sso.ProfileName(s.Profile))
 	for _, f := range []struct {
 		key   string
@@ -62,11 +61,12 @@ func (d *decoder) finishProfile(s *SSO) {
 		value string
 	}{
 		{"authorize_url", &s.AuthorizeURL, own.AuthorizeURL},
+		{"token_url", &s.TokenURL, own.TokenURL},
 		{"userinfo_url", &s.UserinfoURL, own.UserinfoURL},
 		{"logout_url", &s.LogoutURL, own.LogoutURL},
 		{"service_template", &s.ServiceTemplate, own.ServiceTemplate},
 	} {
-		if !d.given("sso." + f.key) {
+		if !given("sso." + f.key) {
 			*f.field = f.value
 		}
 	}

@@ -19,6 +19,7 @@ type SSO struct {
 	UnifiedLoginURL string `yaml:"unified_login_url" kind:"template"`
 	// AuthorizeURL, TokenURL, UserinfoURL, LogoutURL, Issuer and JWKSURL are
 	// addresses at an auth centre; {domain} is its origin, {return} a percent-encoded address.
+	// With oidc, those that are empty come from discovery.
 	AuthorizeURL string `yaml:"authorize_url" kind:"template"`
 	TokenURL     string `yaml:"token_url" kind:"template"`
 	UserinfoURL  string `yaml:"userinfo_url" kind:"template"`
@@ -26,13 +27,14 @@ type SSO struct {
 	Issuer       string `yaml:"issuer" kind:"template"`
 	// ServiceTemplate is the service address of profile cas.
 	ServiceTemplate string `yaml:"service_template"`
-	// JWKSURL is empty when discovery names it.
-	JWKSURL string `yaml:"jwks_url" kind:"template"`
+	JWKSURL         string `yaml:"jwks_url" kind:"template"`
 
 	// Scope is what an authorization request asks for. Default: get_user_info (kit), openid (oidc).
 	Scope []string `yaml:"scope"`
 	// ClientAuth is where the client secret goes: request body (post) or HTTP Basic.
 	ClientAuth string `yaml:"client_auth" enum:"post basic"`
+	// TokenBody is how the token request is written.
+	TokenBody string `yaml:"token_body" enum:"form multipart"`
 	// TokenRedirectURI says whether the token request repeats redirect_uri.
 	TokenRedirectURI string `yaml:"token_redirect_uri" enum:"auto always never"`
 	// TenantParams are the callback's parameters that may name the tenant, in order.
@@ -47,6 +49,11 @@ type SSO struct {
 	SigningAlgs []string `yaml:"signing_algs" enum:"RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA"`
 	// UserinfoHeaders are the headers that carry the access token.
 	UserinfoHeaders []string `yaml:"userinfo_headers" enum:"Authorization X-OrgID-Authorization"`
+	// UserClaim and RoleClaim name the claims of user name and role; empty: the kit's names.
+	UserClaim string `yaml:"user_claim"`
+	RoleClaim string `yaml:"role_claim"`
+	// TenantClaim says whether a claim that names the tenant may hold its code.
+	TenantClaim string `yaml:"tenant_claim" enum:"id id_or_code"`
 	// HTTP limits the calls to auth centres.
 	HTTP SSOHTTP `yaml:"http"`
 
@@ -83,7 +90,7 @@ type SSOHTTP struct {
 	Timeout time.Duration `yaml:"timeout"`
 	// MaxBody is the greatest answer that is read, in bytes.
 	MaxBody ByteSize `yaml:"max_body" min:"1024" max:"67108864"`
-	// FollowRedirects lets a call leave the address it was made for.
+	// FollowRedirects lets a call be redirected within its scheme and host.
 	FollowRedirects bool `yaml:"follow_redirects"`
 	// AllowPrivateAddresses lets any auth centre resolve to a private network; prefer auth_centres.private_networks.
 	AllowPrivateAddresses bool `yaml:"allow_private_addresses"`
@@ -150,7 +157,8 @@ type Allow struct {
 	Orgs    []string `yaml:"org" single:"ok"`
 }
 
-// StaticTenant is a customer from outside the marketplace.
+// StaticTenant is a customer from outside the marketplace, or what is different about
+// one that it pushes.
 type StaticTenant struct {
 	ID           string `yaml:"id"`
 	Code         string `yaml:"code"`
@@ -158,6 +166,30 @@ type StaticTenant struct {
 	Issuer       string `yaml:"issuer" kind:"url"`
 	ClientID     string `yaml:"client_id"`
 	ClientSecret Secret `yaml:"client_secret,secret"`
+
+	// The rest are keys of SSO; what is given here counts for this tenant.
+	Profile          string     `yaml:"profile" enum:"kit oidc cas"`
+	AuthorizeURL     string     `yaml:"authorize_url" kind:"template"`
+	TokenURL         string     `yaml:"token_url" kind:"template"`
+	UserinfoURL      string     `yaml:"userinfo_url" kind:"template"`
+	LogoutURL        string     `yaml:"logout_url" kind:"template"`
+	ServiceTemplate  string     `yaml:"service_template"`
+	JWKSURL          string     `yaml:"jwks_url" kind:"template"`
+	Scope            []string   `yaml:"scope"`
+	ClientAuth       string     `yaml:"client_auth" enum:"post basic"`
+	TokenBody        string     `yaml:"token_body" enum:"form multipart"`
+	TokenRedirectURI string     `yaml:"token_redirect_uri" enum:"auto always never"`
+	Nonce            string     `yaml:"nonce" enum:"required if_echoed off"`
+	PKCE             string     `yaml:"pkce" enum:"off s256"`
+	SigningAlgs      []string   `yaml:"signing_algs" enum:"RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA"`
+	UserinfoHeaders  []string   `yaml:"userinfo_headers" enum:"Authorization X-OrgID-Authorization"`
+	UserClaim        string     `yaml:"user_claim"`
+	RoleClaim        string     `yaml:"role_claim"`
+	TenantClaim      string     `yaml:"tenant_claim" enum:"id id_or_code"`
+	UnknownUser      string     `yaml:"unknown_user" enum:"pending jit deny"`
+	Unsolicited      string     `yaml:"unsolicited" enum:"bounce confirm accept"`
+	Session          SSOSession `yaml:"session"`
+	Refresh          SSORefresh `yaml:"refresh"`
 }
 
 func defaultSSO() SSO {
@@ -170,11 +202,13 @@ func defaultSSO() SSO {
 		LogoutURL:        "{domain}/api/v1/logout?redirect_url={return}",
 		Issuer:           "{domain}/api/v1/oauth2",
 		ClientAuth:       "post",
+		TokenBody:        "form",
 		TokenRedirectURI: "auto",
 		TenantParams:     []string{"tenant", "tenant_id", "tenantId"},
 		StateAlphabet:    "hex",
 		SigningAlgs:      []string{"RS256", "RS384", "RS512"},
 		UserinfoHeaders:  []string{"Authorization"},
+		TenantClaim:      "id",
 		HTTP:             SSOHTTP{Timeout: 10 * time.Second, MaxBody: 1 << 20},
 		Session:          SSOSession{Idle: 8 * time.Hour, Absolute: 24 * time.Hour},
 		Refresh:          SSORefresh{Mode: "off", Every: 10 * time.Minute},

@@ -125,8 +125,8 @@ func TestProfileAddresses(t *testing.T) {
 			"{domain}/cas/login", "{domain}/api/v1/cas/p3/serviceValidate", "{domain}/api/v1/cas/logout?service={return}",
 			"{callback}?state={state}",
 		},
-		"{profile: oidc}": {"{domain}/api/v1/oauth2/authorize", "{domain}/api/v1/oauth2/userinfo", "", ""},
-		"{profile: oidc, logout_url: \"" + kitLogout + "\"}": {"{domain}/api/v1/oauth2/authorize", "{domain}/api/v1/oauth2/userinfo", kitLogout, ""},
+		"{profile: oidc}": {"", "", "", ""},
+		"{profile: oidc, logout_url: \"" + kitLogout + "\"}": {"", "", kitLogout, ""},
 	} {
 		s := ssoSettings(mustRead(t, "public_url: https://app.example.com\nsso: "+text+"\n").SSO)
 		if diff := cmp.Diff(want, [4]string{s.AuthorizeURL, s.UserinfoURL, s.LogoutURL, s.ServiceTemplate}); diff != "" {
@@ -272,9 +272,6 @@ sso:
   hosts: [{host: a.example}]
   chooser: search
   id_token: required
-  userinfo_headers: [X-OrgID-Authorization]
-  jwks_url: "{domain}/keys"
-  http: {follow_redirects: true, allow_private_addresses: true}
 proxy: {upstream: ""}
 sinks:
   - name: corp
@@ -298,10 +295,6 @@ sinks:
 		"k.yaml:1:1: public_url: is http://: sessions and codes can be read on the way; use https:// in production",
 		"k.yaml:5:3: sso.hosts: needs trusted_proxies: without it the decision endpoints do not know which host a question is about; list your web server's address there",
 		"k.yaml:7:3: sso.id_token: changes nothing: with profile kit no ID token is asked for",
-		"k.yaml:8:3: sso.userinfo_headers: is accepted, but this version does not act on it yet",
-		"k.yaml:9:3: sso.jwks_url: is accepted, but this version does not act on it yet",
-		"k.yaml:10:34: sso.http.allow_private_addresses: is accepted, but this version does not act on it yet",
-		"k.yaml:10:10: sso.http.follow_redirects: is accepted, but this version does not act on it yet",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

@@ -15,11 +15,6 @@ type unbuilt struct{ key string }
 func unbuiltKeys() []unbuilt {
 	return []unbuilt{
 		{key: "marketplace.keys.base"},
-		{key: "sso.jwks_url"},
-		{key: "sso.userinfo_headers"},
-		{key: "sso.http.follow_redirects"},
-		{key: "sso.http.allow_private_addresses"},
-		{key: "sso.tenants"},
 	}
 }
 

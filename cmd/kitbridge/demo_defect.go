@@ -34,7 +34,8 @@ func profileOf(d ssotest.Defect) string {
 func demoProfile(s *SSO, d ssotest.Defect) {
 	s.Profile = profileOf(d)
 	own := sso.DefaultSettings(sso.ProfileName(s.Profile))
-	s.AuthorizeURL, s.UserinfoURL, s.LogoutURL, s.ServiceTemplate = own.AuthorizeURL, own.UserinfoURL, own.LogoutURL, own.ServiceTemplate
+	s.AuthorizeURL, s.TokenURL, s.UserinfoURL, s.LogoutURL = own.AuthorizeURL, own.TokenURL, own.UserinfoURL, own.LogoutURL
+	s.ServiceTemplate = own.ServiceTemplate
 	s.Scope, s.Nonce, s.PKCE, s.IDToken = own.Scope, "if_echoed", "off", "if_present"
 	if d.OpenIDOnly() {
 		s.Nonce, s.PKCE, s.IDToken = "required", "s256", "required"

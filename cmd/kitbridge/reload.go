@@ -23,7 +23,7 @@ const lookEvery = 2 * time.Second
 // others want a restart.
 func isLive(key string) bool {
 	switch key {
-	case "marketplace.keys.kit", "marketplace.keys.v1", "marketplace.private_key_files", "marketplace.clock_skew", "log.level":
+	case "marketplace.keys.kit", "marketplace.keys.v1", "marketplace.private_key_files", "marketplace.clock_skew", "log.level", "sso.tenants":
 		return true
 	default:
 		return false
@@ -82,7 +82,8 @@ type reloader struct {
 	install func(push.Settings)
 	level   *slog.LevelVar
 	log     *slog.Logger
-	follow  func(context.Context, *keyring.Ring) error // nil: the key ring stays as it is
+	follow  func(context.Context, *keyring.Ring) error  // nil: the key ring stays as it is
+	tenants func(context.Context, []StaticTenant) error // nil: they stay as they are
 
 	started Config   // what the parts that want a restart were made of
 	current reading  // in force
@@ -147,6 +148,15 @@ func (r *reloader) judge(ctx context.Context, now reading) {
 		}
 		if !sameRing(r.current.ring, now.ring) {
 			changed = append(changed, "key_file")
+		}
+	}
+	if r.tenants != nil && slices.Contains(changed, "sso.tenants") {
+		if err := r.tenants(ctx, now.config.SSO.Tenants); err != nil {
+			if _, faulty := errors.AsType[*usageError](err); !faulty {
+				r.last = r.current // looked at again: the database may be back by then
+			}
+			r.log.ErrorContext(ctx, "the tenants of the configuration are not taken over", "error", err.Error())
+			return
 		}
 	}
 	restart := slices.DeleteFunc(changedKeys(r.started, now.config), isLive)

@@ -34,8 +34,8 @@ const serveLong = `Run the bridge: take the marketplace's messages in, keep the 
 and sign people in, until SIGTERM or Ctrl-C.
 
 SIGHUP reads the configuration again; so does a change of it, within seconds. New
-keys of the marketplace, private keys, clock_skew and log.level take effect at
-once, the rest after a restart. If anything in it is wrong, all stays as it was.
+keys of the marketplace, private keys, clock_skew, sso.tenants and log.level take
+effect at once, the rest after a restart. If anything in it is wrong, all stays as it was.
 
 It stops in order: no new connections, requests under way finish, what is being
 delivered is recorded, the database is closed. What was acknowledged is never
@@ -74,6 +74,7 @@ func newServeCommand(p process) *cobra.Command {
 				}
 				r := newReloader(b.inForce, func() reading { return read(file, p.env) }, func(s push.Settings) { b.settings.Store(&s) }, level, log)
 				r.follow = func(ctx context.Context, ring *keyring.Ring) error { return b.ring.follow(ctx, b.store, ring) }
+				r.tenants = b.useTenants
 				b.reload = func(ctx context.Context) {
 					ticker := time.NewTicker(lookEvery)
 					defer ticker.Stop()

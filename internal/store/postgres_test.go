@@ -56,6 +56,7 @@ func TestPostgreSQL(t *testing.T) {
 		{"SinkClosed", TestSinkClosed},
 		{"DeclareRestored", TestDeclareRestored},
 		{"Sessions", TestSessions},
+		{"StrandedSessions", TestStrandedSessions},
 		{"SessionLiveness", TestSessionLiveness},
 		{"ProvisionalSession", TestProvisionalSession},
 		{"SessionNeedsCredential", TestSessionNeedsCredential},

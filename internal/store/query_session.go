@@ -61,7 +61,10 @@ func (s *Store) ListSessions(ctx context.Context, of SessionsOf, p Page) (List[S
 	w, err := s.window(ctx, "sessions", p)
 	if err == nil && tenant != "" {
 		_, err = findTenant(ctx, s.readers, sso.TenantID(tenant))
-		if errors.Is(err, sso.ErrUnknownTenant) {
+		if errors.Is(err, sso.ErrUnknownTenant) { // or one of the configuration, with sessions
+			_, err = findScope(ctx, s.readers, orgsync.Scope{Tenant: orgsync.TenantID(tenant)})
+		}
+		if errors.Is(err, orgsync.ErrNotFound) {
 			err = fmt.Errorf("tenant: %w", orgsync.ErrNotFound)
 		}
 	}

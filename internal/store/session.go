@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/kitbridge/kitbridge/orgsync"
@@ -18,19 +19,24 @@ const (
 
 const (
 	insertSession = `INSERT INTO session
-	(id, scope, app, user_name, expires, idle, touched, data, subject, provider_session, device, due, tokens)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	selectTouched = "SELECT touched FROM session WHERE id = ?"
-	touchSession  = "UPDATE session SET touched = ? WHERE id = ? AND touched <= ?"
-	deleteSession = "DELETE FROM session WHERE id = ?"
-	deleteUsers   = "DELETE FROM session WHERE scope IN (SELECT id FROM scope WHERE tenant = ?) AND user_name = ?"
-	deleteExpired = "DELETE FROM session WHERE expires <= ? OR touched + idle <= ?"
-	selectLive    = `SELECT 0, s.app, s.user_name, '', s.data, s.id, s.expires, s.touched, s.due FROM session s
+	(id, scope, app, user_name, expires, idle, touched, data, subject, provider_session, device, due, tokens, authority)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	selectTouched  = "SELECT touched FROM session WHERE id = ?"
+	touchSession   = "UPDATE session SET touched = ? WHERE id = ? AND touched <= ?"
+	deleteSession  = "DELETE FROM session WHERE id = ?"
+	deleteUsers    = "DELETE FROM session WHERE scope IN (SELECT id FROM scope WHERE tenant = ?) AND user_name = ?"
+	deleteStranded = "DELETE FROM session WHERE authority <> ''"
+	deleteExpired  = "DELETE FROM session WHERE expires <= ? OR touched + idle <= ?"
+	// No push has named the tenant of a session with an authority: active is noTenant.
+	selectLive = `SELECT 0, s.app, s.user_name, s.authority, s.data, s.id, s.expires, s.touched, s.due FROM session s
 	WHERE s.id = ? AND s.expires > ? AND s.touched + s.idle > ?
-	UNION ALL SELECT 1, c.tenant, t.code, t.name, NULL, NULL, t.active, c.realm, 0
-	FROM session s JOIN scope c ON c.id = s.scope JOIN tenant t ON t.scope = s.scope WHERE s.id = ?
+	UNION ALL SELECT 1, c.tenant, COALESCE(t.code, ''), COALESCE(t.name, ''), NULL, NULL, COALESCE(t.active, -1), c.realm, 0
+	FROM session s JOIN scope c ON c.id = s.scope LEFT JOIN tenant t ON t.scope = s.scope WHERE s.id = ?
 	UNION ALL `
 )
+
+// noTenant stands for active where there is no tenant.
+const noTenant = -1
 
 // sessionData is what no query asks for.
 type sessionData struct {
@@ -83,11 +89,19 @@ func decodeSession(b []byte) (sessionData, error) {
 func (s *Store) CreateSession(ctx context.Context, n sso.NewSession) error {
 	err := s.writer.inTx(ctx, durable, func(ctx context.Context, c conn) error {
 		t, err := findTenant(ctx, c, n.Tenant)
-		if errors.Is(err, sso.ErrUnknownTenant) {
-			return sso.ErrNoSession
-		}
-		if err != nil {
+		unknown := errors.Is(err, sso.ErrUnknownTenant)
+		if err != nil && !unknown {
 			return err
+		}
+		if n.Authority != "" && (unknown || t.Test) {
+			scope, err := openScope(ctx, c, orgsync.Scope{Tenant: orgsync.TenantID(n.Tenant)})
+			if err != nil {
+				return err
+			}
+			return s.putSession(ctx, c, scope, n, nil)
+		}
+		if n.Authority != "" || unknown {
+			return sso.ErrNoSession
 		}
 		// In the same transaction: a revocation is either seen here, or comes after
 		// and is newer than what is stored. One that is seen is among the marks, which
@@ -99,18 +113,34 @@ func (s *Store) CreateSession(ctx context.Context, n sso.NewSession) error {
 		if !t.Live || !a.admits(a.account(orgsync.UserName(n.User)), n.Provisional) {
 			return sso.ErrNoSession
 		}
-		data := sessionData{
-			role: n.Role, filled: n.Filled, domain: n.Domain, provisional: n.Provisional, created: n.Created, marks: a.allMarks(),
-		}
-		_, err = c.exec(ctx, insertSession, n.Key[:], t.scope, string(n.App), string(n.User),
-			n.Expires.UnixMilli(), n.Idle.Milliseconds(), n.Created.UnixMilli(), data.encode(),
-			string(n.Subject), string(n.ProviderSession), n.Device, millis(n.Due), s.sealTokens(n.Key, n.Tokens))
-		return err
+		return s.putSession(ctx, c, t.scope, n, a.allMarks())
 	})
 	if err != nil {
 		return fmt.Errorf("create session: %w", err)
 	}
 	return nil
+}
+
+func (s *Store) putSession(ctx context.Context, c conn, scope int64, n sso.NewSession, marks map[mark]orgsync.Moment) error {
+	data := sessionData{
+		role: n.Role, filled: n.Filled, domain: n.Domain, provisional: n.Provisional, created: n.Created, marks: marks,
+	}
+	_, err := c.exec(ctx, insertSession, n.Key[:], scope, string(n.App), string(n.User),
+		n.Expires.UnixMilli(), n.Idle.Milliseconds(), n.Created.UnixMilli(), data.encode(),
+		string(n.Subject), string(n.ProviderSession), n.Device, millis(n.Due), s.sealTokens(n.Key, n.Tokens), string(n.Authority))
+	return err
+}
+
+// EndStrandedSessions deletes the sessions that rest on an authority which is none of these, and says how many there were.
+func (s *Store) EndStrandedSessions(ctx context.Context, authorities []sso.Handle) (int, error) {
+	query, args := deleteStranded, make([]any, len(authorities))
+	for i, a := range authorities {
+		args[i] = string(a)
+	}
+	if len(args) > 0 {
+		query += " AND authority NOT IN (?" + strings.Repeat(", ?", len(args)-1) + ")"
+	}
+	return s.delete(ctx, "end sessions of tenants that are configured no more", query, args...)
 }
 
 // Decide implements [sso.Sessions]. It reads in one statement, so what it judges is of
@@ -136,18 +166,18 @@ func judge(parts []part) (sso.LiveSession, error) {
 	var live sso.LiveSession
 	var data sessionData
 	var a around
-	var found, active bool
+	var found, active, pushed bool
 	for _, p := range parts {
 		var err error
 		switch p.kind {
 		case sessionPart:
 			found = true
-			live.App, live.User = sso.AppID(p.texts[0]), sso.UserName(p.texts[1])
+			live.App, live.User, live.Authority = sso.AppID(p.texts[0]), sso.UserName(p.texts[1]), sso.Handle(p.texts[2])
 			live.Expires, live.Touched, live.Due = timeOf(p.numbers[0]), timeOf(p.numbers[1]), timeOf(p.numbers[2])
 			data, err = decodeSession(p.blobs[0])
 		case tenantPart:
 			live.Tenant, live.TenantCode, live.TenantName = sso.TenantID(p.texts[0]), p.texts[1], p.texts[2]
-			active, live.Test = p.numbers[0] == 1, p.numbers[1] == int64(orgsync.Test)
+			pushed, active, live.Test = p.numbers[0] != noTenant, p.numbers[0] == 1, p.numbers[1] == int64(orgsync.Test)
 		default:
 			err = a.add(p, orgsync.AppID(live.App), orgsync.UserName(live.User))
 		}
@@ -158,6 +188,12 @@ func judge(parts []part) (sso.LiveSession, error) {
 	a.keep(orgsync.AppID(live.App))
 	live.Role, live.Filled, live.Domain = data.role, data.filled, data.domain
 	live.Provisional, live.Created = data.provisional, data.created
+	if live.Authority != "" {
+		if !found || pushed {
+			return sso.LiveSession{}, sso.ErrNoSession
+		}
+		return live, nil
+	}
 	live.Account = a.account(orgsync.UserName(live.User))
 	if !found || !active || !a.admits(live.Account, data.provisional) || a.revokedSince(data.marks) {
 		return sso.LiveSession{}, sso.ErrNoSession

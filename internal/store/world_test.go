@@ -65,8 +65,12 @@ func (w *world) PutTenant(tb testing.TB, t sso.Tenant) {
 	if !t.Live {
 		flag = orgsync.FlagRemove
 	}
+	realm := orgsync.Production
+	if t.Test {
+		realm = orgsync.Test
+	}
 	w.push(tb, orgsync.Message{
-		Kind: orgsync.TenantSync, Tenant: orgsync.TenantID(t.ID), Instance: "i", Flag: flag,
+		Kind: orgsync.TenantSync, Realm: realm, Tenant: orgsync.TenantID(t.ID), Instance: "i", Flag: flag,
 		Enterprise: orgsync.Enterprise{Code: &t.Code, Name: &t.Name, Domain: &t.Domain},
 	})
 }

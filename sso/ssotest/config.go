@@ -46,6 +46,9 @@ type Client struct {
 	// RedirectURIs are the addresses a code may be sent to. The first is the
 	// registered login address, where the unified login page sends it.
 	RedirectURIs []string
+	// Tenant is what ID tokens and userinfo for this client call the tenant.
+	// Empty = the tenant's ID. Several clients of one issuer may have one each.
+	Tenant string
 }
 
 // User is a person who can sign in at a tenant's auth centre.

@@ -88,7 +88,7 @@ func (c *Centre) idToken(re *realm, client Client, user User, nonce string) stri
 		header: map[string]any{"alg": "RS256", "kid": keyID, "typ": "JWT"},
 		claims: map[string]any{
 			"iss": re.issuer(), "sub": re.idOf(user), "aud": client.ID, "iat": now.Unix(), "exp": now.Add(idTokenLife).Unix(),
-			"tenant": re.id,
+			"tenant": re.nameFor(client),
 		},
 		key: c.key, foreign: c.foreign, secret: client.Secret,
 	}

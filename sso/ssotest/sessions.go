@@ -61,6 +61,7 @@ func TestSessions(t *testing.T, open func(testing.TB) World) {
 		"one asks the auth centre again":      checkTurn,
 		"what came of asking":                 checkRenew,
 		"a turn that was lost":                checkLostTurn,
+		"a tenant that no push names":         checkAuthority,
 		"concurrent use":                      checkConcurrent,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -409,6 +410,50 @@ func checkProvisional(t *testing.T, s *suite) {
 	gone.Status = sso.AccountRemoved
 	s.PutAccount(t, suiteTenant, suiteApp, newcomer, gone)
 	s.wantLive(t, key, suiteStart(), false, "provisional, the account was removed")
+}
+
+// checkAuthority has sessions of a tenant that the configuration vouches for. They last as long as no push of production names it.
+func checkAuthority(t *testing.T, s *suite) {
+	const own sso.TenantID = "own"
+	vouched := func(tenant sso.TenantID) func(*sso.NewSession) {
+		return func(n *sso.NewSession) {
+			n.Tenant, n.Authority, n.Provisional = tenant, "word", true
+			n.Subject, n.ProviderSession = "sub-1", "sid-1"
+		}
+	}
+	key := s.create(t, "own", vouched(own))
+	got, err := s.Decide(t.Context(), key, suiteStart())
+	want := sso.LiveSession{
+		Tenant: own, App: suiteApp, User: suiteUser, Role: sso.RoleUser, Filled: sso.Profile{Name: "filled", EmployeeCode: "E9"},
+		Domain: "https://auth.example", Authority: "word", Provisional: true,
+		Created: suiteStart(), Expires: suiteStart().Add(24 * time.Hour), Touched: suiteStart(),
+	}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("Decide = %v (-want +got)\n%s", err, diff)
+	}
+	s.wantLive(t, key, suiteStart().Add(8*time.Hour), false, "vouched for, at the idle end")
+	if ended, err := s.LogOut(t.Context(), sso.Logout{Token: "t", Until: suiteStart().AddDate(100, 0, 0), Tenants: []sso.TenantID{own}, Subject: "sub-1", Session: "sid-1"}); err != nil || ended != 1 {
+		t.Errorf("LogOut = %d, %v, want 1", ended, err)
+	}
+	s.wantLive(t, key, suiteStart(), false, "vouched for, logged out")
+
+	key = s.create(t, "again", vouched(own))
+	s.PutTenant(t, sso.Tenant{ID: own, Code: "c", Name: "n", Domain: "https://auth.example", Live: true, Test: true})
+	s.wantLive(t, key, suiteStart(), true, "vouched for, and debug data has the same id")
+	second := s.create(t, "beside debug data", vouched(own))
+	s.PutTenant(t, sso.Tenant{ID: own, Code: "c", Name: "n", Domain: "https://auth.example", Live: true})
+	s.wantLive(t, key, suiteStart(), false, "a push has named the tenant")
+	s.wantLive(t, second, suiteStart(), false, "a push has named the tenant, second session")
+	for _, tenant := range []sso.TenantID{own, suiteTenant} {
+		if err := s.CreateSession(t.Context(), newSession("late "+string(tenant), vouched(tenant))); !errors.Is(err, sso.ErrNoSession) {
+			t.Errorf("CreateSession with an authority at %s = %v, want ErrNoSession: pushes name it", tenant, err)
+		}
+	}
+	n := newSession("no word", vouched("nobody"))
+	n.Authority = ""
+	if err := s.CreateSession(t.Context(), n); !errors.Is(err, sso.ErrNoSession) {
+		t.Errorf("CreateSession without an authority at an unknown tenant = %v, want ErrNoSession", err)
+	}
 }
 
 func checkConcurrent(t *testing.T, s *suite) {

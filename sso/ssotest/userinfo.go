@@ -33,6 +33,9 @@ func (c *Centre) whois(r *http.Request, re *realm) (*reply, grant) {
 		return refuse(http.StatusNotAcceptable, "invalid_request", "Accept is not application/json"), g
 	}
 	id := re.idOf(u)
+	c.mu.Lock()
+	client := re.clients[g.clientID]
+	c.mu.Unlock()
 	answer := &reply{status: http.StatusOK, members: map[string]any{
 		"id":               id,
 		"userId":           id,
@@ -44,12 +47,20 @@ func (c *Centre) whois(r *http.Request, re *realm) (*reply, grant) {
 		"organizationName": u.OrgName,
 		"organizationCode": u.OrgCode,
 		"projectName":      re.name,
-		"tenant":           re.id,
+		"tenant":           re.nameFor(client),
 	}}
 	if g.openID {
 		answer.members["sub"] = id
 	}
 	return answer, g
+}
+
+// nameFor is what a client is told the tenant is called.
+func (re *realm) nameFor(client Client) string {
+	if client.Tenant != "" {
+		return client.Tenant
+	}
+	return re.id
 }
 
 // idOf is the auth centre's own id of a user.
