@@ -27,8 +27,8 @@ type browser struct {
 	ctx context.Context
 }
 
-// openBrowser starts Chromium. It talks to nobody but the pages it is sent to.
-func openBrowser(t *testing.T) *browser {
+// openBrowser starts Chromium. It talks to nobody but the pages it is sent to. more changes how it is started.
+func openBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.DisableGPU,
@@ -36,7 +36,7 @@ func openBrowser(t *testing.T) *browser {
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
 		chromedp.UserDataDir(t.TempDir()),
 	)
-	allocator, stop := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
+	allocator, stop := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), append(options, more...)...)
 	t.Cleanup(stop)
 	ctx, end := chromedp.NewContext(allocator)
 	t.Cleanup(end)

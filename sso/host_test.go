@@ -110,6 +110,9 @@ func TestFurtherHost(t *testing.T) {
 			}
 			h.wantAt(browser, origin, tenantA+"/zhang.san")
 			h.wantAt(browser, h.url, "")
+			if left := cookieHeader(append(browser.Jar.Cookies(mustParse(t, origin)), browser.Jar.Cookies(mustParse(t, h.url))...)); strings.Contains(left, "-a-") {
+				t.Errorf("attempts are left over: %s", left)
+			}
 			if page := h.get(browser, origin+"/desk?a=1"); page.status != http.StatusOK || !strings.Contains(page.body, tenantA+"/zhang.san") {
 				t.Errorf("the product on %s = %d\n%s", tt.host, page.status, page.body)
 			}

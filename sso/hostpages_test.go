@@ -132,8 +132,11 @@ func TestUnsolicitedOnFurtherHost(t *testing.T) {
 		host, query string
 		status      int
 	}{
-		{boundHost, "code=c", 302}, {boundHost, "code=c&tenant=" + tenantA, 302}, {boundHost, "code=c&tenant=" + tenantB, 403},
-		{openHost, "code=c", 400}, {openHost, "code=c&tenant=" + tenantB, 302},
+		{boundHost, "code=c", 302},
+		{boundHost, "code=c&tenant=" + tenantA, 302},
+		{boundHost, "code=c&tenant=" + tenantB, 403},
+		{openHost, "code=c", 400},
+		{openHost, "code=c&tenant=" + tenantB, 302},
 	} {
 		got := h.get(h.browser(), h.at(tt.host)+"/sso/callback?"+tt.query)
 		if got.status != tt.status || tt.status == 302 && got.location.Query().Get("handover") == "" {
