@@ -177,7 +177,7 @@ func (o organisation) isRight(name orgsync.UserName, off bool, present Attribute
 func (r *round) take(u orgsync.User) {
 	v := r.inventory
 	w, _, wanted := r.org.userWant(u.Name, u, r.of, nil, nil)
-	rec := record{name: u.Name, wanted: wanted && !w.IfPresent && !r.left, off: !r.org.isEnabled(u)}
+	rec := record{name: u.Name, wanted: wanted && !w.IfPresent, off: !r.org.isEnabled(u)}
 	rec.close = !rec.wanted || r.server.profile.checkDN(w.DN) != ""
 	if rec.wanted {
 		if v.names == nil {
@@ -207,6 +207,11 @@ func (r *round) take(u orgsync.User) {
 		}
 	}
 	rec.groups = int32(len(v.within)) - rec.within //nolint:gosec // as above
+	for _, g := range u.Grants { // who may not use an application any more may still be in its group
+		if r.org.perApp && g.App != "" {
+			v.group(EntryID{AppGroup, string(g.App)})
+		}
+	}
 	v.records = append(v.records, rec)
 }
 

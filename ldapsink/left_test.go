@@ -26,6 +26,10 @@ func leaving(t *testing.T, dir *peers.Directory, tenant string, change ...func(*
 	f.state.department("b", "乙", "a")
 	f.state.user("zhang", "张三", "b")
 	f.state.user("li", "李四", "a")
+	for name, u := range f.state.users {
+		u.Grants = []orgsync.UserGrant{{Instance: "i", App: "crm", Role: u.Role, Enabled: true}}
+		f.state.users[name] = u
+	}
 	f.all()
 	return f
 }
@@ -53,7 +57,7 @@ func TestLeftTenantGoes(t *testing.T) {
 			for n, layout := range []ldapsink.Layout{ldapsink.People, ldapsink.Tree} {
 				for m, byLanes := range []bool{true, false} {
 					t.Run(fmt.Sprintf("layout %d, by lanes %v", layout, byLanes), func(t *testing.T) { // one after the other: they share the directory
-						f := leaving(t, dir, fmt.Sprintf("left%d%d", n, m), func(c *ldapsink.Config) { c.Layout, c.AppGroups = layout, m == 0 })
+						f := leaving(t, dir, fmt.Sprintf("left%d%d", n, m), func(c *ldapsink.Config) { c.Layout, c.AppGroups = layout, n == 0 })
 						base := fmt.Sprintf("ou=left%d%d,%s", n, m, peers.BaseDN)
 						before := len(f.read(base, "1.1"))
 						if w := f.plan(ldapsink.WholeOptions{}); w.Users != 2 {

@@ -179,8 +179,8 @@ func (r *round) appGroups() []EntryID {
 		}
 	}
 	if r.inventory != nil {
-		for _, id := range r.inventory.ids {
-			if id.Kind == AppGroup {
+		for n, id := range r.inventory.ids {
+			if id.Kind == AppGroup && r.inventory.sizes[n] > 0 {
 				ids[id] = true
 			}
 		}
