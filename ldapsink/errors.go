@@ -3,6 +3,7 @@ package ldapsink
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -21,7 +22,8 @@ type OperationError struct {
 	Code    uint16 // LDAP result code, RFC 4511, appendix A
 	Message string // the server's own words, cut short
 	cause   error
-	outside bool // it happened on the way in: connecting, TLS, binding
+	outside bool      // it happened on the way in: connecting, TLS, binding
+	request Operation // what was to be written; the zero value of what was to be read
 }
 
 // Error names the operation, the entry, the server's words and what to do.
@@ -33,25 +35,86 @@ func (e *OperationError) Error() string {
 	if e.Message != "" {
 		text += ": " + e.Message
 	}
-	if advice := e.advice(); advice != "" {
+	if advice := e.advice(true); advice != "" {
 		text += "; " + advice
 	}
 	return text
 }
 
-// advice is that of the code, or of what the server says where its code says little.
-func (e *OperationError) advice() string {
-	if strings.Contains(e.Message, "not 7-bit clean") {
+// advice is that of the code, or of what the server says where its code says little. Entries
+// are named if named is set.
+func (e *OperationError) advice(named bool) string {
+	switch {
+	case strings.Contains(e.Message, "not 7-bit clean"):
 		return "the plug-in 7-bit check of 389 Directory Server refuses names like this: switch it off, or take uid off its list"
+	case e.isFull():
+		return "the disk of the directory or its database (olcDbMaxSize) is full"
+	case e.Code == ldap.LDAPResultInsufficientAccessRights:
+		return "give the bind account write access" + e.right(named)
+	case len(e.classes()) > 0 && isAboutSchema(e.Code) && mentions(e, "objectClass"),
+		len(e.classes()) > 0 && e.Code == ldap.LDAPResultObjectClassViolation:
+		return "the directory may not know one of the object classes " + strings.Join(e.classes(), ", ") +
+			": load the schemas core, cosine and inetorgperson; kitbridge check names what it lacks"
 	}
 	return advice(e.Code)
+}
+
+// isAboutSchema: servers answer these where a class is not in their schema.
+func isAboutSchema(code uint16) bool {
+	return code == ldap.LDAPResultInvalidAttributeSyntax || code == ldap.LDAPResultNoSuchAttribute || code == ldap.LDAPResultUndefinedAttributeType
+}
+
+// classes are the object classes that were to be written.
+func (e *OperationError) classes() []string {
+	if e.request.Kind == Add {
+		return e.request.Attributes["objectClass"]
+	}
+	return nil
+}
+
+// right says which right is missing. The name of an entry may be personal.
+func (e *OperationError) right(named bool) string {
+	of := func(dn DN) string {
+		if named {
+			return dn.String()
+		}
+		return "its entry"
+	}
+	o := e.request
+	switch o.Kind {
+	case Add:
+		if !named {
+			return ": the right to add entries of that kind"
+		}
+		return ": the right to add entries below " + of(o.DN.Parent())
+	case Modify:
+		var names []string
+		for _, c := range o.Changes {
+			if !slices.Contains(names, c.Name) {
+				names = append(names, c.Name)
+			}
+		}
+		return fmt.Sprintf(": the right to write %s of %s", strings.Join(names, ", "), of(o.DN))
+	case Rename:
+		if o.DN.Parent().Equal(o.NewDN.Parent()) {
+			return ": the right to rename " + of(o.DN)
+		}
+		if !named {
+			return ": the right to move entries of that kind, taking them away here and adding them there"
+		}
+		return fmt.Sprintf(": the right to move %s, taking it away there and adding it below %s", of(o.DN), of(o.NewDN.Parent()))
+	case Delete:
+		return ": the right to delete " + of(o.DN)
+	default:
+		return " below the base"
+	}
 }
 
 // Public says what happened and what to do without any name or value, for logs.
 func (e *OperationError) Public() string {
 	action, _, _ := strings.Cut(e.Action, " ")
 	text := fmt.Sprintf("%s: %s (%d)", action, ldap.LDAPResultCodeMap[e.Code], e.Code)
-	if advice := e.advice(); advice != "" {
+	if advice := e.advice(false); advice != "" {
 		text += "; " + advice
 	}
 	return text
@@ -64,7 +127,7 @@ func (e *OperationError) Unwrap() error { return e.cause }
 func (e *OperationError) Is(target error) bool {
 	switch target {
 	case orgsync.ErrUnavailable:
-		return e.outside || isUnavailable(e.Code)
+		return e.outside || isUnavailable(e.Code) || e.isFull()
 	case orgsync.ErrRejected:
 		return !e.outside && isRejected(e.Code)
 	default:
@@ -92,6 +155,14 @@ func translate(err error, action string, dn string) error {
 	}
 	e.Message = tidy(err.Error())
 	return e
+}
+
+// about says of an error what was to be written.
+func about(err error, o Operation) error {
+	if e, ok := errors.AsType[*OperationError](err); ok {
+		e.request = o
+	}
+	return err
 }
 
 // outside marks an error of the way in. It concerns all tenants alike.
@@ -166,6 +237,22 @@ func isUnavailable(code uint16) bool {
 	}
 }
 
+// isFull: the server has no room left, for anybody. OpenLDAP says so by the code other and
+// these words (back-mdb), and 389 Directory Server by those of its database.
+func (e *OperationError) isFull() bool {
+	switch e.Code {
+	case ldap.LDAPResultOther, ldap.LDAPResultOperationsError, ldap.LDAPResultUnwillingToPerform:
+	default:
+		return false
+	}
+	for _, words := range []string{"entry store failed", "txn_commit failed", "No space left on device", "MDB_MAP_FULL"} {
+		if strings.Contains(e.Message, words) {
+			return true
+		}
+	}
+	return false
+}
+
 // isRejected: the same request can never succeed. That a name is taken is not of these: it
 // may be taken by an entry of ours, under a name that only the server knows to be the same,
 // and then be given up with no push about this key.
@@ -236,10 +323,8 @@ func advice(code uint16) string {
 		return "check bind_dn and bind_password"
 	case ldap.LDAPResultConfidentialityRequired, ldap.LDAPResultStrongAuthRequired:
 		return "the directory wants TLS: set start_tls or an ldaps:// address"
-	case ldap.LDAPResultInsufficientAccessRights:
-		return "give the bind account write access below the base"
 	case ldap.LDAPResultSizeLimitExceeded, ldap.LDAPResultTimeLimitExceeded, ldap.LDAPResultAdminLimitExceeded:
-		return "lift the size and time limits of the bind account (olcLimits)"
+		return "lift the size and time limits of the bind account (olcLimits; nsSizeLimit and the like on 389 Directory Server)"
 	case ldap.LDAPResultReferral:
 		return "this server is a replica, or a part of the subtree is elsewhere: name one that holds all of it and takes writes"
 	case ldap.LDAPResultUnwillingToPerform:

@@ -9,7 +9,6 @@ import (
 
 	"github.com/go-ldap/ldap/v3"
 
-	"github.com/kitbridge/kitbridge/internal/peers"
 	"github.com/kitbridge/kitbridge/ldapsink"
 	"github.com/kitbridge/kitbridge/orgsync"
 )
@@ -146,22 +145,5 @@ func TestReadOnlyServer(t *testing.T) {
 			f.all()
 			model{kind: kind, state: f.state, root: root}.check(f)
 		})
-	}
-}
-
-// TestAttributeDenied: one attribute that may not be written does not cost the others.
-func TestAttributeDenied(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t, peers.SlapdOptions{Access: []string{
-		`to attrs=title by dn.exact="` + peers.ServiceDN + `" read by * none`,
-	}})
-	f.must(f.state.user("li", "李四", ""))
-	li, zhang := f.state.user("li", "李四", "", orgsync.AttrPosition, "工程师"), f.state.user("zhang", "张三", "")
-	results, _ := f.converge(li, zhang)
-	if err := results[li].Err; err == nil || errors.Is(err, orgsync.ErrRejected) || !strings.Contains(err.Error(), "write access") {
-		t.Errorf("%s: %v, want an error that says what to give", li, err)
-	}
-	if err := results[zhang].Err; err != nil {
-		t.Errorf("%s: %v", zhang, err)
 	}
 }

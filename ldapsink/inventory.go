@@ -179,6 +179,11 @@ func (r *round) take(u orgsync.User) {
 	w, _, wanted := r.org.userWant(u.Name, u, r.of, nil, nil)
 	rec := record{name: u.Name, wanted: wanted && !w.IfPresent, off: !r.org.isEnabled(u)}
 	rec.close = !rec.wanted || r.server.profile.checkDN(w.DN) != ""
+	if r.everybody && wanted && u.Status != orgsync.StatusAbsent {
+		if _, warnings := r.org.userAttributes(u.Name, u.Attributes); len(warnings) > 0 {
+			r.warnings[w.ID] = warnings
+		}
+	}
 	if rec.wanted {
 		if v.names == nil {
 			for _, name := range w.Attributes.names() {

@@ -125,7 +125,7 @@ func (s server) settleOwner(ctx context.Context, o Operation) (settled bool, err
 	case ctx.Err() != nil:
 		return false, ctx.Err()
 	}
-	err = translate(err, o.Kind.String(), o.DN.String())
+	err = about(translate(err, o.Kind.String(), o.DN.String()), o)
 	for _, code := range []uint16{
 		ldap.LDAPResultEntryAlreadyExists, ldap.LDAPResultNoSuchObject, ldap.LDAPResultNoSuchAttribute, ldap.LDAPResultAttributeOrValueExists,
 	} {

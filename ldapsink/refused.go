@@ -17,12 +17,16 @@ func (r *round) withoutRefused(o Operation, err error) (Operation, string, bool)
 		ldap.LDAPResultUndefinedAttributeType, ldap.LDAPResultAttributeOrValueExists:
 	case ldap.LDAPResultObjectClassViolation:
 		lesser, ok := r.withoutMapped(o)
-		return lesser, "objectClass", ok
+		return lesser, r.classesText(), ok
+	case ldap.LDAPResultNoSuchAttribute: // Samba, of an object class that it does not know
+		if o.Kind != Add {
+			return o, "", false
+		}
 	default:
 		return o, "", false
 	}
 	if lesser, ok := r.withoutMapped(o); ok && mentions(err, "objectClass") {
-		return lesser, "objectClass", true
+		return lesser, r.classesText(), true
 	}
 	for _, name := range r.optionalAttributes(o.ID.Kind) {
 		if !mentions(err, name) {
@@ -54,6 +58,11 @@ func (r *round) withoutMapped(o Operation) (Operation, bool) {
 	maps.DeleteFunc(o.Attributes, func(name string, _ []string) bool { return isAdded(name) })
 	o.Attributes["objectClass"] = classes
 	return o, lost
+}
+
+// classesText names the auxiliary classes.
+func (r *round) classesText() string {
+	return "objectClass " + strings.Join(r.org.mapping.classes, " ")
 }
 
 // mentions says whether the server's words contain the name of the attribute.

@@ -40,6 +40,7 @@ type round struct {
 	inventory *inventory // of the whole tenant; nil: the round is about some keys
 	onlyPlans bool       // nothing is written, anywhere
 	left      bool       // the directory is not meant for the tenant: nothing is added
+	everybody bool       // what is left out is to be told of all users
 
 	taken   map[string]bool                     // account names of Active Directory that others have
 	numbers map[string]map[orgsync.UserName]int // allocated, by attribute
@@ -51,9 +52,10 @@ type round struct {
 	plan     *planner // what is to be done, and what stands where after it
 
 	mu     sync.Mutex
-	failed map[EntryID]error // under mu while operations run
-	broken map[EntryID]bool  // under mu while operations run: one of its operations failed
-	done   []Operation       // under mu while operations run
+	failed map[EntryID]error             // under mu while operations run
+	broken map[EntryID]bool              // under mu while operations run: one of its operations failed
+	denied map[EntryKind]map[string]bool // under mu while operations run: attributes that we may not write
+	done   []Operation                   // under mu while operations run
 }
 
 func (s *Sink) newRound(ctx context.Context, view orgsync.View, tenant orgsync.Tenant) (*round, error) {
@@ -82,6 +84,7 @@ func (s *Sink) newRound(ctx context.Context, view orgsync.View, tenant orgsync.T
 		warnings:    map[EntryID][]string{},
 		failed:      map[EntryID]error{},
 		broken:      map[EntryID]bool{},
+		denied:      map[EntryKind]map[string]bool{},
 	}, nil
 }
 

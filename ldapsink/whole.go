@@ -19,6 +19,9 @@ type WholeOptions struct {
 	Guard *orgsync.Guard
 	// Only, if not empty, is the Digest of the one plan that may be carried out.
 	Only string
+	// Everybody: the Warnings are about all users, also those whose entries are as they should
+	// be. Default: about those that differ.
+	Everybody bool
 	// Progress, if set, is called after each operation, one call at a time, with how many
 	// are done or failed and how many there are.
 	Progress func(done, total int)
@@ -32,7 +35,8 @@ type Whole struct {
 	Operations []Operation
 	// Reports are what cannot be done, and why, by kind and name.
 	Reports []Report
-	// Warnings name values that are left out of entries that differ.
+	// Warnings name values that are left out, of entries that differ or of everybody's; after
+	// Reconcile also what the directory refused.
 	Warnings []Warning
 	// Adopted are the entries that become ours.
 	Adopted []Link
@@ -115,7 +119,7 @@ func (s *Sink) Reconcile(ctx context.Context, view orgsync.Inventory, options Wh
 		if err := r.carryOut(ctx, ms); err != nil {
 			return whole, err
 		}
-		whole.Reports = r.reports()
+		whole.Reports, whole.Warnings = r.reports(), r.allWarnings()
 	}
 	return whole, s.noteWhole(ctx, r, whole)
 }
@@ -153,7 +157,7 @@ func (s *Sink) compare(ctx context.Context, view orgsync.Inventory, options Whol
 	if err != nil {
 		return nil, nil, whole, err
 	}
-	r.left, r.inventory, r.onlyPlans = whole.IsLeft, newInventory(), onlyPlans
+	r.left, r.inventory, r.onlyPlans, r.everybody = whole.IsLeft, newInventory(), onlyPlans, options.Everybody
 	if err := r.readAll(ctx, view, options.Adopt); err != nil {
 		return nil, nil, whole, err
 	}
@@ -170,11 +174,7 @@ func (s *Sink) compare(ctx context.Context, view orgsync.Inventory, options Whol
 	whole.Operations = r.script(ms)
 	whole.Reports = r.reports()
 	whole.Adopted = r.adopt
-	for _, id := range sortedIDs(r.warnings) {
-		for _, text := range r.warnings[id] {
-			whole.Warnings = append(whole.Warnings, Warning{id, text})
-		}
-	}
+	whole.Warnings = r.allWarnings()
 	whole.Users, whole.Departments, whole.Groups, whole.Foreign = r.inventory.users, r.inventory.departments, r.inventory.groupEntries, r.foreign()
 	whole.Held = held(options.Guard, whole)
 	whole.Digest = digestOf(whole)
@@ -257,6 +257,19 @@ func (r *round) reports() []Report {
 	var list []Report
 	for _, id := range sortedIDs(r.failed) {
 		list = append(list, Report{id, r.failed[id]})
+	}
+	return list
+}
+
+// allWarnings lists what was left out.
+func (r *round) allWarnings() []Warning {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var list []Warning
+	for _, id := range sortedIDs(r.warnings) {
+		for _, text := range r.warnings[id] {
+			list = append(list, Warning{id, text})
+		}
 	}
 	return list
 }

@@ -75,23 +75,12 @@ func (r *round) perform(ctx context.Context, o Operation) error {
 	if r.isBroken(o) {
 		return nil
 	}
-	err := r.server.send(ctx, o)
+	o, err := r.sendAccepted(ctx, o)
 	if r.leftDisabled(o, err) {
 		return nil
 	}
-	for err != nil && !errors.Is(err, orgsync.ErrUnavailable) {
-		lesser, name, ok := r.withoutRefused(o, err)
-		if !ok {
-			break
-		}
-		r.mu.Lock()
-		r.warnings[o.ID] = append(r.warnings[o.ID], name+" left out: the directory refuses the value")
-		r.mu.Unlock()
-		o = lesser
-		if o.Kind == Modify && len(o.Changes) == 0 {
-			return nil
-		}
-		err = r.server.send(ctx, o)
+	if hasCode(err, ldap.LDAPResultInsufficientAccessRights) {
+		err = r.sendAllowed(ctx, o, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -110,6 +99,33 @@ func (r *round) perform(ctx context.Context, o Operation) error {
 	}
 }
 
+// sendAccepted sends the operation without the values that the server will not take, and
+// returns what it sent.
+func (r *round) sendAccepted(ctx context.Context, o Operation) (Operation, error) {
+	err := r.server.send(ctx, o)
+	for err != nil && !errors.Is(err, orgsync.ErrUnavailable) {
+		lesser, name, ok := r.withoutRefused(o, err)
+		if !ok {
+			break
+		}
+		r.warn(o.ID, name+" left out: the directory refuses the value")
+		o = lesser
+		if o.Kind == Modify && len(o.Changes) == 0 {
+			return o, nil
+		}
+		err = r.server.send(ctx, o)
+	}
+	return o, err
+}
+
+func (r *round) warn(id EntryID, text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !slices.Contains(r.warnings[id], text) {
+		r.warnings[id] = append(slices.Clip(r.warnings[id]), text)
+	}
+}
+
 // leftDisabled: Active Directory enables no account that has no password, and we give none.
 // That is no fault of the user's.
 func (r *round) leftDisabled(o Operation, err error) bool {
@@ -117,9 +133,7 @@ func (r *round) leftDisabled(o Operation, err error) bool {
 		!hasCode(err, ldap.LDAPResultUnwillingToPerform) && !hasCode(err, ldap.LDAPResultConstraintViolation) {
 		return false
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.warnings[o.ID] = append(r.warnings[o.ID], "account left disabled: the directory enables none without a password; set one there")
+	r.warn(o.ID, "account left disabled: the directory enables none without a password; set one there")
 	return true
 }
 
@@ -139,7 +153,7 @@ func (r *round) isBroken(o Operation) bool {
 func (s server) send(ctx context.Context, o Operation) error {
 	err := s.directory.Write(ctx, o)
 	if err != nil && ctx.Err() == nil {
-		err = translate(err, o.Kind.String(), o.DN.String())
+		err = about(translate(err, o.Kind.String(), o.DN.String()), o)
 	}
 	if o.Kind == Delete && hasCode(err, ldap.LDAPResultNoSuchObject) {
 		err = nil

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -162,4 +163,17 @@ read only = no
 `, host, at("private"), at("state"), at("cache"), at("lock"), at("run"), at("run/ncalrpc"), at("run/winbindd"), at("private"), at("samba.log"),
 		at(caName), at(certName), at(keyName), at("state/xattr.tdb"), at("state/sysvol"), at("state/sysvol/example.org/scripts"))
 	return os.WriteFile(at("smb.conf"), []byte(text), 0o600)
+}
+
+// Administer runs a shell script as somebody who is logged in at the domain controller as
+// root, and returns what it printed; samba-tool works on this domain.
+func (d *Directory) Administer(script string) string {
+	d.tb.Helper()
+	cmd := exec.CommandContext(d.tb.Context(), "sh", "-euc", script) //nolint:gosec // what a test says
+	cmd.Env = append(os.Environ(), "SMB_CONF_PATH="+filepath.Join(d.program.Dir, "smb.conf"))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		d.tb.Fatalf("administer %s: %v\n%s\n%s", d.program.Name, err, out, script)
+	}
+	return string(out)
 }

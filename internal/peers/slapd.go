@@ -32,6 +32,19 @@ type SlapdOptions struct {
 	// first that matches an entry decides (slapd.access(5)). Example:
 	// `to dn.subtree="ou=hr,dc=example,dc=org" by * none`.
 	Access []string
+	// AsPackaged configures access, limits and indexes as Debian's package does: everybody
+	// may read, nobody but the administrator may write, and the service account is like any
+	// other.
+	AsPackaged bool
+	// Disk, if set, is where the entries are kept; MaxSize is how many bytes they may take
+	// (olcDbMaxSize; 0: 1 GiB).
+	Disk    *Disk
+	MaxSize int64
+	// Without are schemas of the usual ones that are not loaded: core, cosine, nis or
+	// inetorgperson.
+	Without []string
+	// CheckContent asks for the right to each attribute of a new entry (olcAddContentAcl).
+	CheckContent bool
 
 	empty bool // without any entry: they come from elsewhere
 }
@@ -92,6 +105,9 @@ func slapdReadOnly(conn *ldap.Conn, on bool) error {
 // base entries.
 func seed(ctx context.Context, slapadd, dir string, options SlapdOptions) error {
 	for _, name := range []string{"conf", "db", "run"} {
+		if name == "db" && options.Disk != nil {
+			continue
+		}
 		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
 			return err
 		}

@@ -1,9 +1,11 @@
 package peers
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -35,11 +37,13 @@ dn: cn=schema,cn=config
 objectClass: olcSchemaConfig
 cn: schema
 
-include: file:///etc/ldap/schema/core.ldif
-include: file:///etc/ldap/schema/cosine.ldif
-include: file:///etc/ldap/schema/nis.ldif
-include: file:///etc/ldap/schema/inetorgperson.ldif
-
+`)
+	for _, name := range []string{"core", "cosine", "nis", "inetorgperson"} {
+		if !slices.Contains(options.Without, name) {
+			fmt.Fprintf(&b, "include: file:///etc/ldap/schema/%s.ldif\n", name)
+		}
+	}
+	b.WriteString(`
 dn: olcDatabase=config,cn=config
 objectClass: olcDatabaseConfig
 olcDatabase: config
@@ -50,23 +54,40 @@ dn: olcDatabase=mdb,cn=config
 objectClass: olcDatabaseConfig
 objectClass: olcMdbConfig
 olcDatabase: mdb
-olcDbMaxSize: 1073741824
-olcDbIndex: objectClass eq
-olcDbIndex: uid,cn,sn,mail,entryUUID eq,pres
-olcDbIndex: entryCSN eq
-olcDbIndex: member,memberOf eq
 `)
+	data := filepath.Join(dir, "db")
+	if options.Disk != nil {
+		data = options.Disk.Dir()
+	}
 	fmt.Fprintf(&b, "olcSuffix: %s\nolcRootDN: %s\nolcRootPW: %s\n", BaseDN, AdminDN, AdminPassword)
-	fmt.Fprintf(&b, "olcDbDirectory: %s\n", filepath.Join(dir, "db"))
-	fmt.Fprintf(&b, "olcLimits: dn.exact=\"%s\" size=unlimited time=unlimited\n", ServiceDN)
+	fmt.Fprintf(&b, "olcDbDirectory: %s\nolcDbMaxSize: %d\n", data, cmp.Or(options.MaxSize, 1<<30))
 	if options.NoSync {
 		b.WriteString("olcDbNoSync: TRUE\n")
+	}
+	if options.CheckContent {
+		b.WriteString("olcAddContentAcl: TRUE\n")
 	}
 	for _, rule := range options.Access {
 		fmt.Fprintf(&b, "olcAccess: %s\n", rule)
 	}
 	b.WriteString("olcAccess: to attrs=userPassword by self write by anonymous auth by * none\n")
-	fmt.Fprintf(&b, "olcAccess: to * by dn.exact=\"%s\" write by users read by anonymous auth by * none\n", ServiceDN)
+	if options.AsPackaged {
+		b.WriteString(`olcAccess: to attrs=shadowLastChange by self write by * read
+olcAccess: to * by * read
+olcDbIndex: objectClass eq
+olcDbIndex: cn,uid eq
+olcDbIndex: uidNumber,gidNumber eq
+olcDbIndex: member,memberUid eq
+`)
+	} else {
+		fmt.Fprintf(&b, "olcAccess: to * by dn.exact=\"%[1]s\" write by users read by anonymous auth by * none\n"+
+			"olcLimits: dn.exact=\"%[1]s\" size=unlimited time=unlimited\n", ServiceDN)
+		b.WriteString(`olcDbIndex: objectClass eq
+olcDbIndex: uid,cn,sn,mail,entryUUID eq,pres
+olcDbIndex: entryCSN eq
+olcDbIndex: member,memberOf eq
+`)
+	}
 	if options.MemberOf {
 		b.WriteString(`
 dn: olcOverlay=memberof,olcDatabase={1}mdb,cn=config
