@@ -1,24 +1,38 @@
 package ldapsink_test
 
 import (
+	"context"
+	"errors"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/go-ldap/ldap/v3"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kitbridge/kitbridge/internal/peers"
 	"github.com/kitbridge/kitbridge/ldapsink"
 )
 
-// TestCheck: each thing is told in order, up to the first that is wrong.
+// TestCheck: each thing is told in order, up to the first that is wrong, and nothing is left
+// behind.
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, peers.SlapdOptions{})
-	const bind, base, rights = "reach, TLS and bind", "base_dn", "rights to write: not tried, they show with the first entry"
+	const bind, base = "reach, TLS and bind", "base_dn"
+	all := []string{
+		bind, base, "rights: to add, read, change, rename, move and delete entries below " + peers.BaseDN,
+		"server: openldap, dialect openldap (by what it says of itself, and tried); entries are known again by entryUUID; names are the same that differ in " +
+			"nothing but case, blanks, width and composition; an id with its type has at most 245 bytes; disabled users stand below ou=disabled; " +
+			"an empty group holds a placeholder; kitbridge makes groups follow entries that move; large answers come in pages",
+		"schema: it has all object classes and attributes",
+	}
+	before := f.read(peers.BaseDN, "*")
 	for name, c := range map[string]struct {
 		change       func(*ldapsink.Config)
 		right, wrong []string
 	}{
-		"in order":       {func(*ldapsink.Config) {}, []string{bind, base, rights}, nil},
+		"in order":       {func(*ldapsink.Config) {}, all, nil},
 		"no such base":   {func(c *ldapsink.Config) { c.BaseDN = "ou=nowhere," + peers.BaseDN }, []string{bind}, []string{base}},
 		"wrong password": {func(c *ldapsink.Config) { c.BindPassword = "wrong" }, nil, []string{bind}},
 	} {
@@ -33,5 +47,73 @@ func TestCheck(t *testing.T) {
 		if diff := cmp.Diff([][]string{c.right, c.wrong}, [][]string{right, wrong}); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", name, diff)
 		}
+	}
+	if diff := cmp.Diff(before, f.read(peers.BaseDN, "*")); diff != "" {
+		t.Errorf("left behind (-before +after):\n%s", diff)
+	}
+}
+
+// TestCheckTenant: rights that end at a tenant's entry are found.
+func TestCheckTenant(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, peers.SlapdOptions{})
+	if err := f.sink.CheckTenant(t.Context(), "t1"); err != nil {
+		t.Errorf("CheckTenant before there is one = %v", err)
+	}
+	f.all()
+	before := f.read(peers.BaseDN, "*")
+	if err := f.sink.CheckTenant(t.Context(), "t1"); err != nil {
+		t.Errorf("CheckTenant = %v", err)
+	}
+	f.setAccess("to attrs=userPassword by anonymous auth", `to dn.subtree="`+root+`" by * read`, `to * by dn.exact="`+peers.ServiceDN+`" write by users read`)
+	if faults := f.examine(); len(faults) > 0 {
+		t.Errorf("Check = %v, want nothing wrong below the base", faults)
+	}
+	if err := f.sink.CheckTenant(t.Context(), "t1"); err == nil || !strings.Contains(err.Error(), "the right to add entries below "+root) {
+		t.Errorf("CheckTenant without rights = %v, want the right named", err)
+	}
+	if diff := cmp.Diff(before, f.read(peers.BaseDN, "*")); diff != "" {
+		t.Errorf("left behind (-before +after):\n%s", diff)
+	}
+}
+
+// ending is a directory that is gone after so many writes.
+type ending struct {
+	ldapsink.Directory
+	left int
+}
+
+// Write implements ldapsink.Directory.
+func (e *ending) Write(ctx context.Context, o ldapsink.Operation) error {
+	if e.left--; e.left < 0 {
+		return ldap.NewError(ldap.ErrorNetwork, errors.New("gone"))
+	}
+	return e.Directory.Write(ctx, o)
+}
+
+// TestCheckCrash: what a check that broke off at any of its writes left behind goes with a
+// later one.
+func TestCheckCrash(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, peers.SlapdOptions{})
+	f.now = time.Now()
+	before := f.read(peers.BaseDN, "*")
+	n := 1
+	for ends := false; !ends && !t.Failed(); n += 1 + n/8 {
+		f.sink = f.open(func(c *ldapsink.Config) {
+			c.Directory = &ending{behind(t, f.dir.URL(), nil), n}
+		})
+		ends = len(f.examine()) == 0
+		f.now = f.now.Add(time.Hour)
+		f.sink = f.open()
+		if faults := f.examine(); len(faults) > 0 {
+			t.Errorf("after a crash at write %d: %v", n, faults)
+		}
+		if diff := cmp.Diff(before, f.read(peers.BaseDN, "*")); diff != "" {
+			t.Errorf("after a crash at write %d (-before +after):\n%s", n, diff)
+		}
+	}
+	if n < 40 {
+		t.Errorf("a check is %d writes: this shows little", n)
 	}
 }

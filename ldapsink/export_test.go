@@ -37,3 +37,11 @@ func (n Names) Hashes(text string) (hash, ofKey uint64, ok bool) {
 	}
 	return hash, ofKey, ok
 }
+
+// Lacks says what a schema with these definitions lacks, for an OpenLDAP.
+func Lacks(classes, attributes []string, m Mapping) []string {
+	return parseSubschema(classes, attributes).lacks(dialectProfile(OpenLDAP), m)
+}
+
+// Definition takes a definition apart.
+func Definition(text string) map[string][]string { return parseDefinition(text) }

@@ -48,9 +48,7 @@ func (s *Sink) Probe(ctx context.Context) (Profile, error) {
 	if err := at.tidyProbes(ctx, s.cfg.Now()); err != nil {
 		return Profile{}, err
 	}
-	var random [6]byte
-	_, _ = rand.Read(random[:]) // it never fails
-	p := prober{server: at, top: at.base.Child("ou", probePrefix+hex.EncodeToString(random[:]))}
+	p := prober{server: at, top: at.base.Child("ou", probePrefix+randomName())}
 	if err := p.add(ctx, p.top, organizationalUnit(p.top)); err != nil {
 		return Profile{}, err
 	}
@@ -67,6 +65,13 @@ func (s *Sink) Probe(ctx context.Context) (Profile, error) {
 	p.profile.Tried = true
 	s.profile = &p.profile
 	return p.profile, nil
+}
+
+// randomName is one that nobody else has: twelve hexadecimal digits.
+func randomName() string {
+	var random [6]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	return hex.EncodeToString(random[:])
 }
 
 // probeUnknown tries what a server does that is of no known family, once, before anything is
@@ -257,7 +262,12 @@ func second[A, B any](_ A, b B) B { return b }
 
 // tidyProbes deletes what earlier probes left behind when they broke off.
 func (s server) tidyProbes(ctx context.Context, now time.Time) error {
-	entries, err := s.search(ctx, s.base, SingleLevel, "(ou="+probePrefix+"*)", "createTimestamp", "whenCreated")
+	return s.tidyBelow(ctx, s.base, now)
+}
+
+func (s server) tidyBelow(ctx context.Context, dn DN, now time.Time) error {
+	filter := "(|(ou=" + probePrefix + "*)(cn=" + probePrefix + "*))"
+	entries, err := s.search(ctx, dn, SingleLevel, filter, "createTimestamp", "whenCreated")
 	if err != nil {
 		return err
 	}

@@ -23,13 +23,15 @@ wrong, and say of each fault what to do:
   addresses      public_url, the admin listener, and whether a serve answers there
   database       reached, schema, key ring, writable
   sinks          SQL: reached, TLS, version, tables, collations, strict mode, time zone,
-                 owner, rights. LDAP: reached, TLS, bind, base_dn, what the server can
-                 do, and which departments and users it could not hold, and why
+                 owner, rights. LDAP: reached, TLS, bind, base_dn, rights, schema, what
+                 the server can do, and which departments and users it could not hold,
+                 or not with all their values, and why
   auth centres   of each bound tenant: address, reached. Only by HEAD /, and never an
                  address that a sign-in would not call
   clock          against the auth centres' and the marketplace's newest messages
 
-It leaves nothing behind: rows that it tries to write are taken back, and it makes no
+It leaves nothing behind: rows that it tries to write are taken back, entries that it
+tries to write (kitbridge-probe-… below base_dn) are deleted again, and it makes no
 database, table or file. It works beside a running serve.
 
 Exit codes: 0 nothing is wrong (there may be warnings), 1 something is.`

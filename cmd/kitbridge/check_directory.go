@@ -11,22 +11,17 @@ import (
 	"github.com/kitbridge/kitbridge/orgsync"
 )
 
-// reportsShown is how many of a tenant's departments and users that a directory cannot hold
-// are listed.
+// reportsShown is how many of a tenant's departments and users that a directory cannot hold,
+// or not with all their values, are listed.
 const reportsShown = 50
 
-// directory tells what the server can and cannot do, and which of those who are there now it
-// could not hold as they should be. It writes nothing. s is nil where there is no database
-// yet.
+// directory tells which of those who are there now the server could not hold as they should
+// be, and whether the account may write below the tenants' entries. s is nil where there is
+// no database yet.
 func (d *doctor) directory(ctx context.Context, c Sink, sink *ldapsink.Sink, s *store.Store) {
 	area := "sink " + c.Name
-	profile, err := sink.Profile(ctx)
-	if err != nil {
+	if _, err := sink.Profile(ctx); err != nil || s == nil {
 		return // it was told already
-	}
-	d.say(area, "server: "+profileText(profile), nil)
-	if s == nil {
-		return
 	}
 	tenants, err := selection{}.tenants(ctx, s)
 	if err != nil {
@@ -40,6 +35,9 @@ func (d *doctor) directory(ctx context.Context, c Sink, sink *ldapsink.Sink, s *
 	}
 	for _, t := range tenants {
 		if slices.Contains(left, t.ID) || allowTenants(c.Tenants)(orgsync.Tenant{ID: t.ID, Code: t.Code}) {
+			if err := sink.CheckTenant(ctx, t.ID); err != nil {
+				d.say(area, fmt.Sprintf("tenant %s: rights", t.ID), err)
+			}
 			d.fits(ctx, area, wholeDirectory{sink}, s, t)
 		}
 	}
@@ -53,53 +51,27 @@ func (d *doctor) fits(ctx context.Context, area string, sink wholeSink, s *store
 		d.say(area, what, err)
 		return
 	}
-	found, err := sink.plan(ctx, view, wholeOptions{})
+	found, err := sink.plan(ctx, view, wholeOptions{everybody: true})
 	switch {
 	case err != nil:
 		d.say(area, what, err)
 		return
 	case found.Left != nil:
 		d.warn(area, what, fmt.Sprintf("%s; %s and %s are left", found.Left, countOf(found.Compared.Users, "user"), countOf(found.Compared.Departments, "department")))
-	case len(found.Reports) == 0:
+	case len(found.Reports)+len(found.leftOut) == 0:
 		d.say(area, what+": everything fits", nil)
 		return
 	}
-	for n, r := range found.Reports {
-		if n == reportsShown {
-			d.warn(area, what, fmt.Sprintf("and %d more; kitbridge plan lists them", len(found.Reports)-n))
-			return
-		}
-		d.warn(area, fmt.Sprintf("%s: %s %s", what, r.Kind, r.Name), r.Reason)
-	}
-}
-
-// profileText says in a line what a server can do, as far as it matters here.
-func profileText(p ldapsink.Profile) string {
-	parts := []string{fmt.Sprintf("dialect %s (%s)", p.Dialect, p.Server)}
-	switch {
-	case p.NameBytes > 0:
-		parts = append(parts, fmt.Sprintf("an RDN has at most %d bytes", p.NameBytes))
-	case p.NameRunes > 0:
-		parts = append(parts, fmt.Sprintf("an id has at most %d characters", p.NameRunes))
-	}
-	if p.DisableBy != "" {
-		parts = append(parts, "users are disabled by "+p.DisableBy)
-	} else {
-		parts = append(parts, "disabled users stand below ou=disabled")
-	}
-	for _, can := range []struct {
-		is      bool
-		yes, no string
-	}{
-		{p.EmptyGroups, "empty groups", "no empty groups"},
-		{p.SubtreeRename, "subtrees move", "subtrees do not move"},
-		{p.Paged, "paged answers", "no paged answers: the account must have no size limit"},
-	} {
-		if can.is {
-			parts = append(parts, can.yes)
-		} else {
-			parts = append(parts, can.no)
+	for _, of := range []struct {
+		list []entryReport
+		more string
+	}{{found.Reports, "kitbridge plan lists them"}, {found.leftOut, "kitbridge explain says it of one"}} {
+		for n, r := range of.list {
+			if n == reportsShown {
+				d.warn(area, what, fmt.Sprintf("and %d more; %s", len(of.list)-n, of.more))
+				break
+			}
+			d.warn(area, strings.TrimSpace(fmt.Sprintf("%s: %s %s", what, r.Kind, r.Name)), r.Reason)
 		}
 	}
-	return strings.Join(append(parts, "entries are known by "+p.StableID), ", ")
 }

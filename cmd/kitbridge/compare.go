@@ -33,7 +33,8 @@ type comparison struct {
 	Adopts     []adoptedEntry     `json:"adopts"`
 	Reports    []entryReport      `json:"reports"`
 
-	ldif []ldapsink.Operation
+	ldif    []ldapsink.Operation
+	leftOut []entryReport // values that the sink would not take
 }
 
 // compared counts what was looked at: entries or rows of ours, and entries of others that
@@ -90,6 +91,8 @@ type wholeOptions struct {
 	guard    *orgsync.Guard
 	only     string
 	progress func(done, total int)
+	// everybody: what is left out of whom is told also of those who are as they should be.
+	everybody bool
 }
 
 // wholeSink is a sink that can be compared with the whole of a tenant. Its errors may be
@@ -119,7 +122,7 @@ func wholeOf(s orgsync.Sink) (wholeSink, bool) {
 type wholeDirectory struct{ sink *ldapsink.Sink }
 
 func (d wholeDirectory) options(o wholeOptions) ldapsink.WholeOptions {
-	return ldapsink.WholeOptions{Adopt: o.adopt, Guard: o.guard, Only: o.only, Progress: o.progress}
+	return ldapsink.WholeOptions{Adopt: o.adopt, Guard: o.guard, Only: o.only, Progress: o.progress, Everybody: o.everybody}
 }
 
 func (d wholeDirectory) plan(ctx context.Context, view orgsync.Inventory, o wholeOptions) (comparison, error) {
@@ -152,6 +155,9 @@ func (d wholeDirectory) comparison(w ldapsink.Whole) comparison {
 	}
 	for _, r := range w.Reports {
 		c.Reports = append(c.Reports, entryReport{string(r.ID.Kind), r.ID.Name, r.Err.Error()})
+	}
+	for _, x := range w.Warnings {
+		c.leftOut = append(c.leftOut, entryReport{string(x.ID.Kind), x.ID.Name, x.Text})
 	}
 	return c
 }
