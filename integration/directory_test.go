@@ -70,7 +70,7 @@ func directories() []struct {
 		name  string
 		start func(*testing.T) (url string)
 	}{
-		{"container", openLDAPInDocker},
+		{"container", func(t *testing.T) string { t.Helper(); return peers.SlapdContainer(t).URL() }},
 		{"process", func(t *testing.T) string {
 			t.Helper()
 			return peers.Slapd(t, peers.SlapdOptions{MemberOf: true}).URL()

@@ -124,46 +124,57 @@ func TestSuite(t *testing.T) {
 		}
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
-			dir := kind.start(t)
-			for n, c := range suiteCases() {
-				for l, layout := range []ldapsink.Layout{ldapsink.People, ldapsink.Tree} {
-					if kind.slow && (n+l)%2 == 0 {
-						continue // each case once
-					}
-					t.Run(fmt.Sprintf("%s, layout %d", c.name, layout), func(t *testing.T) { // one after the other: they share the directory
-						f := emptyFixture(t, dir)
-						f.sink = f.open(func(cfg *ldapsink.Config) { cfg.Layout = layout })
-						f.state.tenant.ID = orgsync.TenantID(fmt.Sprintf("suite%d-%d", n, layout))
-						m := model{kind: kind, layout: layout, state: f.state, root: fmt.Sprintf("ou=%s,%s", f.state.tenant.ID, peers.BaseDN)}
-						large := kind.large
-						if layout == ldapsink.Tree {
-							large /= 5 // each of them moves
-						}
-						c.fill(f.state, large)
-						f.all()
-						m.check(f)
-						for round := range c.rounds {
-							c.perturb(f.state, round, kind.large)
-							if round%2 == 0 {
-								f.settle(kind)
-							} else {
-								f.all()
-							}
-							m.check(f)
-						}
-						for n := 0; kind.late && n < 20 && len(f.plan(ldapsink.WholeOptions{}).Operations) > 0; n++ {
-							f.settle(kind) // the overlay had still something to do
-						}
-						if writes := f.all(); len(writes) > 0 {
-							t.Errorf("nothing to do, and wrote %v", writes)
-						}
-						if again := f.plan(ldapsink.WholeOptions{}); len(again.Operations)+len(again.Reports) > 0 {
-							t.Errorf("nothing to do, and planned %v, reported %v", again.Operations, again.Reports)
-						}
-					})
-				}
-			}
+			runSuite(t, kind)
 		})
+	}
+}
+
+// runSuite runs the cases on one server, one after the other: they share the directory.
+func runSuite(t *testing.T, kind target) {
+	t.Helper()
+	dir := kind.start(t)
+	for n, c := range suiteCases() {
+		for l, layout := range []ldapsink.Layout{ldapsink.People, ldapsink.Tree} {
+			if kind.slow && (n+l)%2 == 0 {
+				continue // each case once
+			}
+			t.Run(fmt.Sprintf("%s, layout %d", c.name, layout), func(t *testing.T) {
+				f := emptyFixture(t, dir)
+				f.sink = f.open(func(cfg *ldapsink.Config) { cfg.Layout = layout })
+				f.state.tenant.ID = orgsync.TenantID(fmt.Sprintf("suite%d-%d", n, layout))
+				f.runCase(kind, c, layout)
+			})
+		}
+	}
+}
+
+func (f *fixture) runCase(kind target, c suiteCase, layout ldapsink.Layout) {
+	f.t.Helper()
+	m := model{kind: kind, layout: layout, state: f.state, root: fmt.Sprintf("ou=%s,%s", f.state.tenant.ID, peers.BaseDN)}
+	large := kind.large
+	if layout == ldapsink.Tree {
+		large /= 5 // each of them moves
+	}
+	c.fill(f.state, large)
+	f.all()
+	m.check(f)
+	for round := range c.rounds {
+		c.perturb(f.state, round, kind.large)
+		if round%2 == 0 {
+			f.settle(kind)
+		} else {
+			f.all()
+		}
+		m.check(f)
+	}
+	for n := 0; kind.late && n < 20 && len(f.plan(ldapsink.WholeOptions{}).Operations) > 0; n++ {
+		f.settle(kind) // the overlay had still something to do
+	}
+	if writes := f.all(); len(writes) > 0 {
+		f.t.Errorf("nothing to do, and wrote %v", writes)
+	}
+	if again := f.plan(ldapsink.WholeOptions{}); len(again.Operations)+len(again.Reports) > 0 {
+		f.t.Errorf("nothing to do, and planned %v, reported %v", again.Operations, again.Reports)
 	}
 }
 
