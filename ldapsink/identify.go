@@ -96,13 +96,13 @@ func (r *round) notOurs(f found) { r.others = append(r.others, Entry{DN: f.DN}) 
 
 // intended finds the id under which the entry was about to be added.
 func (r *round) intended(f found, candidates []EntryID) (EntryID, bool) {
-	if f.uuid == "" || !r.isByUs(f) {
+	if f.uuid == "" {
 		return EntryID{}, false
 	}
 	adopts := r.sink.cfg.Adopt != nil && r.sink.cfg.Adopt()
 	for _, id := range candidates {
 		l := r.links[id]
-		if l.UUID != "" || l.DN == "" && !adopts {
+		if l.UUID != "" || l.DN == "" && !adopts || !r.isByUs(id, f) {
 			continue
 		}
 		if dn, err := r.parse(l.DN); l.DN != "" && (err != nil || !dn.Equal(f.DN)) {
@@ -118,7 +118,11 @@ func (r *round) intended(f found, candidates []EntryID) (EntryID, bool) {
 
 // isByUs says whether our own account added the entry. Active Directory does not tell;
 // there it must hold what we would have added.
-func (r *round) isByUs(f found) bool {
+func (r *round) isByUs(id EntryID, f found) bool {
+	if r.server.profile.Creator == "" && id.Kind == TenantEntry {
+		w, _ := r.org.tenantWant()
+		return f.Attributes.equal("description", w.Attributes["description"])
+	}
 	if r.server.profile.Creator == "" {
 		return f.Attributes.hasFold("o", string(r.org.state.ID)) || len(f.Attributes["businessCategory"]) == 1 || f.is(r.server.profile.groupClass())
 	}

@@ -17,9 +17,10 @@ const (
 	// fewMembers is up to how many names are looked for one by one. For more it is cheaper
 	// to read the groups that hold any of them.
 	fewMembers = 8
-	// mostMembers is how many members one modification adds or removes: a request of this
-	// size stays far below the 4 MiB that OpenLDAP takes (sockbuf_max_incoming_auth).
-	mostMembers = 5000
+	// mostMembers is how many members one modification adds or removes. OpenLDAP's overlay
+	// memberof writes some hundred users a second before it answers; a request that is given
+	// up for that leaves memberOf unfinished for ever.
+	mostMembers = 1000
 )
 
 // member is a value of a group, and the user it is for.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kitbridge/kitbridge/internal/peers"
 	"github.com/kitbridge/kitbridge/ldapsink"
@@ -140,7 +141,7 @@ func runSuite(t *testing.T, kind target) {
 			}
 			t.Run(fmt.Sprintf("%s, layout %d", c.name, layout), func(t *testing.T) {
 				f := emptyFixture(t, dir)
-				f.sink = f.open(func(cfg *ldapsink.Config) { cfg.Layout = layout })
+				f.sink = f.open(func(cfg *ldapsink.Config) { cfg.Layout, cfg.Timeout = layout, time.Minute })
 				f.state.tenant.ID = orgsync.TenantID(fmt.Sprintf("suite%d-%d", n, layout))
 				f.runCase(kind, c, layout)
 			})
