@@ -51,13 +51,15 @@ type look struct {
 	language      string // sent as Accept-Language
 	width, height int64
 	dark          bool
+	as            string // who they are at every auth centre of [startAuthCentre]
 }
 
 // window is a browser of its own: nothing is shared with other windows, neither
 // cookies nor storage. Its methods fail the test.
 type window struct {
-	t   *testing.T
-	ctx context.Context
+	t    *testing.T
+	ctx  context.Context
+	look look
 
 	mu         sync.Mutex
 	complaints []string // under mu: errors and violations on the console
@@ -70,14 +72,25 @@ func (b *browser) open(t *testing.T, l look) *window {
 	t.Helper()
 	ctx, end := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
 	t.Cleanup(end)
+	return dress(t, ctx, l)
+}
+
+// tab opens another tab, with the same cookies.
+func (w *window) tab() *window {
+	w.t.Helper()
+	ctx, end := chromedp.NewContext(w.ctx)
+	w.t.Cleanup(end)
+	return dress(w.t, ctx, w.look)
+}
+
+// dress makes a window look at pages as it should.
+func dress(t *testing.T, ctx context.Context, l look) *window { //nolint:revive // the test comes first, as everywhere here
+	t.Helper()
 	w := &window{t: t, ctx: ctx}
 	if err := chromedp.Listen(ctx, w.listen); err != nil {
 		t.Fatal(err)
 	}
-	language := network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": l.language}}
-	if _, err := chromedp.Call(ctx, network.SetExtraHTTPHeaders, language); err != nil {
-		t.Fatal(err)
-	}
+	w.wear(l)
 	if l.dark {
 		media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}}
 		if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media); err != nil {
@@ -86,6 +99,19 @@ func (b *browser) open(t *testing.T, l look) *window {
 	}
 	w.do(chromedp.EmulateViewport(cmp.Or(l.width, 1100), cmp.Or(l.height, 800)))
 	return w
+}
+
+// wear changes what is sent with every request.
+func (w *window) wear(l look) {
+	w.t.Helper()
+	w.look = l
+	headers := network.Headers{"Accept-Language": l.language}
+	if l.as != "" {
+		headers[who] = l.as
+	}
+	if _, err := chromedp.Call(w.ctx, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: headers}); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // listen collects what a developer would see in red or yellow.

@@ -58,11 +58,7 @@ func TestProxyInBrowser(t *testing.T) {
 	t.Cleanup(product.Close)
 	s := startSignIn(t, "proxy: {upstream: \""+product.URL+"\"}")
 	s.bind(t, "t1", "zhangsan")
-	w := openBrowser(t).open(t, look{language: "en"})
-	headers := network.SetExtraHTTPHeadersParams{Headers: network.Headers{who: "zhangsan", "Accept-Language": "en"}}
-	if _, err := chromedp.Call(w.ctx, network.SetExtraHTTPHeaders, headers); err != nil {
-		t.Fatal(err)
-	}
+	w := openBrowser(t).open(t, look{language: "en", as: "zhangsan"})
 	w.do(chromedp.Navigate(s.publicURL + "/sso/login?tenant=t1&return=/notes"))
 	open := chromedp.Poll[bool](`document.getElementById("socket").textContent === "socket open"`)
 	if _, err := chromedp.Run(w.ctx, open); err != nil {

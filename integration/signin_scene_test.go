@@ -31,10 +31,16 @@ type signIn struct {
 // startSignIn starts both. More lines of the section sso may follow.
 func startSignIn(t *testing.T, lines ...string) *signIn {
 	t.Helper()
+	return startPatientSignIn(t, time.Second, lines...)
+}
+
+// startPatientSignIn gives the auth centres more time, as those do that are somebody else's program.
+func startPatientSignIn(t *testing.T, patience time.Duration, lines ...string) *signIn {
+	t.Helper()
 	s := &signIn{centre: startAuthCentre(t)}
 	config := append([]string{
 		"log: {level: debug}", `trusted_proxies: ["127.0.0.1"]`, "sso:",
-		"  app_id: " + signInApp, "  allow_insecure_auth_centres: true", "  http: {timeout: 1s}",
+		"  app_id: " + signInApp, "  allow_insecure_auth_centres: true", "  http: {timeout: " + patience.String() + "}",
 	}, lines...)
 	s.bridge = startBridge(t, strings.Join(config, "\n")+"\n")
 	t.Cleanup(func() { s.checkLog(t) })
@@ -96,28 +102,40 @@ func later(before time.Time) time.Time {
 // the auth centre calls an admin and the marketplace a user unless named boss.
 func (s *signIn) bind(t *testing.T, tenant string, people ...string) {
 	t.Helper()
-	s.deliver(t, "tenantSync", tenant, map[string]any{
-		"orderId": "o-" + tenant, "tenantCode": tenant + "-code", "name": "企业 " + tenant, "domainName": s.centre.domain(tenant), "flag": 1,
-	})
+	s.introduce(t, tenant, "企业 "+tenant, s.centre.domain(tenant))
 	s.rotate(t, tenant)
-	s.deliver(t, "allOrgSync", tenant, map[string]any{
-		"orgInfoList": []map[string]any{{"orgCode": "20000", "orgName": "产品部", "parentCode": ""}},
-	})
 	for _, name := range people {
 		s.employ(tenant, name)
 		s.authorise(t, tenant, name, 1, nil)
 	}
 }
 
+// introduce makes a tenant known, with a department and nobody in it.
+func (s *signIn) introduce(t *testing.T, tenant, name, domain string) {
+	t.Helper()
+	s.deliver(t, "tenantSync", tenant, map[string]any{
+		"orderId": "o-" + tenant, "tenantCode": tenant + "-code", "name": name, "domainName": domain, "flag": 1,
+	})
+	s.deliver(t, "allOrgSync", tenant, map[string]any{
+		"orgInfoList": []map[string]any{{"orgCode": "20000", "orgName": "产品部", "parentCode": ""}},
+	})
+}
+
+// credential gives a tenant the client that is registered for it at its auth centre.
+func (s *signIn) credential(t *testing.T, tenant, clientID, secret string) {
+	t.Helper()
+	s.hide(secret)
+	s.deliver(t, "applicationSync", tenant, map[string]any{
+		"appId": signInApp, "clientId": clientID, "clientSecret": sealSecret(t, secret), "flag": 1,
+	})
+}
+
 // rotate gives the tenant a new client secret.
 func (s *signIn) rotate(t *testing.T, tenant string) {
 	t.Helper()
 	secret := "secret-" + rand.Text()
-	s.hide(secret)
 	s.centre.with(tenant, func(c *centreTenant) { c.clientID, c.secret = "client-"+tenant, secret })
-	s.deliver(t, "applicationSync", tenant, map[string]any{
-		"appId": signInApp, "clientId": "client-" + tenant, "clientSecret": sealSecret(t, secret), "flag": 1,
-	})
+	s.credential(t, tenant, "client-"+tenant, secret)
 }
 
 // employ makes a person known to the auth centre only.

@@ -75,7 +75,9 @@ func (rp *RelyingParty) dropAttempts(w http.ResponseWriter, r *http.Request, siz
 		}
 		under = append(under, kept{c.Name, len(c.Value), a.Started})
 	}
-	slices.SortFunc(under, func(a, b kept) int { return int(b.started - a.started) })
+	// Of those begun in one second the browser sends the oldest first (RFC 6265, section 5.4).
+	slices.Reverse(under)
+	slices.SortStableFunc(under, func(a, b kept) int { return int(b.started - a.started) })
 	for i, k := range under {
 		if size += k.size; i+1 >= maxAttempts || size > maxAttemptBytes {
 			rp.cookies.clear(w, k.name)

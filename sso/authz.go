@@ -96,7 +96,7 @@ func (rp *RelyingParty) allow(w http.ResponseWriter, d *decision) {
 // JSON.
 func (rp *RelyingParty) deny(w http.ResponseWriter, r *http.Request, a asked, err error) {
 	if !isPageLoad(a.method, r.Header, rp.settings.Embedded) {
-		denyJSON(w, err, a)
+		denyJSON(w, err, backToPage(a, r.Header))
 		return
 	}
 	if errors.Is(err, ErrNoSession) {
@@ -114,6 +114,16 @@ func (rp *RelyingParty) deny(w http.ResponseWriter, r *http.Request, a asked, er
 		page.Retry = a.site.address(a.target, nil)
 	}
 	_ = rp.pages.Problem(w, out.status, templates.Locale(r), page) // the browser is gone
+}
+
+// backToPage lets a sign-in that a script's request was denied for come back to the page that the script is on, if the browser names
+// one of this site: nobody wants to land at the address of the data.
+func backToPage(a asked, h http.Header) asked {
+	from, once := only(h, "Referer")
+	if path, ours := returnPath(from, a.site.origin); a.known && once && ours && from[0] != '/' {
+		a.target = path
+	}
+	return a
 }
 
 // denyJSON answers 401, 403, or 503 if nothing is known.
@@ -137,7 +147,7 @@ func (rp *RelyingParty) serveMe(w http.ResponseWriter, r *http.Request) {
 		d, err = rp.decide(r, r.Method, here)
 	}
 	if err != nil {
-		denyJSON(w, err, asked{site: here, target: "/"})
+		denyJSON(w, err, backToPage(asked{site: here, target: "/", known: true}, r.Header))
 		return
 	}
 	id := d.identity

@@ -336,3 +336,55 @@ func TestTrailersDoNotReachTheProduct(t *testing.T) {
 		t.Errorf("status %d, trailer %v, want 200 and none", resp.StatusCode, trailer)
 	}
 }
+
+// TestScriptsComeBackToTheirPage: a sign-in that a script asks for ends at the page that the script is on.
+func TestScriptsComeBackToTheirPage(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(c *sso.Config) { c.TrustedProxies = loopback() })
+	script := func(referer string) []string {
+		return []string{"Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Referer", referer}
+	}
+	for _, tt := range []struct {
+		name, referer string
+		want          string // where it comes back to; the address of the data where nothing better is known
+	}{
+		{"a page", h.url + "/desk?a=1", "/desk?a=1"},
+		{"the home page", h.url + "/", "/"},
+		{"no page", "", "/api?b=2"},
+		{"another site's", "https://evil.example/desk", "/api?b=2"},
+		{"a host like ours", h.url + ".evil.example/desk", "/api?b=2"},
+		{"no address", "/desk", "/api?b=2"},
+		{"two readings", h.url + "/x/..//evil.example", "/api?b=2"},
+		{"a page of ours", h.url + "/sso/pending", "/api?b=2"},
+	} {
+		for _, f := range faces() {
+			if !f.redirects {
+				continue // nginx asks again, by forward-auth
+			}
+			got, _ := f.ask(h, asks{method: http.MethodGet, target: "/api?b=2", headers: script(tt.referer)})
+			var said struct {
+				LoginURL string `json:"login_url"`
+			}
+			if err := json.Unmarshal([]byte(got.body), &said); err != nil || got.status != http.StatusUnauthorized {
+				t.Errorf("%s, %s: %d %s (%v)", f.name, tt.name, got.status, got.body, err)
+			}
+			want := h.url + "/sso/login"
+			if tt.want != "/" {
+				want += "?return=" + url.QueryEscape(tt.want)
+			}
+			if said.LoginURL != want {
+				t.Errorf("%s, %s: login_url %q, want %q", f.name, tt.name, said.LoginURL, want)
+			}
+		}
+	}
+	// A peer that nobody listed is not believed, whatever it says.
+	h = newHouse(t, nil)
+	got := h.raw(http.MethodGet, "/sso/authz/forward-auth", script(h.url+"/desk")...)
+	if want := `"login_url":"` + h.url + `/sso/login"`; !strings.Contains(got.body, want) {
+		t.Errorf("a stranger is told %s, want %s", got.body, want)
+	}
+	got = h.raw(http.MethodGet, "/sso/me", script(h.url+"/desk")...)
+	if want := `"login_url":"` + h.url + `/sso/login?return=%2Fdesk"`; !strings.Contains(got.body, want) {
+		t.Errorf("/sso/me tells %s, want %s", got.body, want)
+	}
+}

@@ -177,6 +177,9 @@ func (rp *RelyingParty) lost(w http.ResponseWriter, r *http.Request, e *record, 
 	if err != nil {
 		return err //nolint:wrapcheck // it is our own store's
 	}
+	if session.IsNew && rp.spent.knows("state "+state) {
+		return fmt.Errorf("the state was used: %w", ErrAttemptExpired) // the page of a refusal, loaded again
+	}
 	if session.IsNew {
 		return cause
 	}

@@ -161,6 +161,48 @@ func TestAttemptsAreAtMostFive(t *testing.T) {
 	}
 }
 
+// TestTheOldestTabGivesWay: of attempts that began within one second, too, it is the newest ones that are kept.
+func TestTheOldestTabGivesWay(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	browser := ssotest.Browser(t)
+	var addresses []string
+	for range 7 {
+		addresses = append(addresses, h.start(browser, tenantA, "/"))
+	}
+	for i, address := range addresses {
+		got := h.get(browser, h.authorize(browser, address, "zhang.san", "pw1"))
+		_, me := h.me(browser)
+		if signedIn := me["sub"] != ""; signedIn != (i >= 2) {
+			t.Errorf("attempt %d of 7: signed in is %t; the callback answered %d", i+1, signedIn, got.status)
+		}
+		h.get(browser, "/sso/logout", "Sec-Fetch-Site", "same-origin")
+	}
+}
+
+// TestARefusalLoadedAgain: the page that says why somebody may not come in says, when it is loaded again, that this sign-in is
+// over, and not that the browser lost something. The code is not sent again.
+func TestARefusalLoadedAgain(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	h.put(tenantA, "zhang.san", sso.AccountDisabled, sso.RoleUser)
+	browser := ssotest.Browser(t)
+	back := h.authorize(browser, h.start(browser, tenantA, "/"), "zhang.san", "pw1")
+	if got := h.get(browser, back); got.status != http.StatusForbidden || !strings.Contains(got.body, "user_disabled") {
+		t.Fatalf("callback = %d\n%s", got.status, got.body)
+	}
+	calls := h.centre.Calls(tenantA)
+	for name, browser := range map[string]*http.Client{"again": browser, "elsewhere": ssotest.Browser(t)} {
+		if got := h.get(browser, back); got.status != http.StatusBadRequest || !strings.Contains(got.body, "attempt_expired") {
+			t.Errorf("%s: callback = %d\n%s", name, got.status, got.body)
+		}
+		h.wantSubject(browser, "")
+	}
+	if after := h.centre.Calls(tenantA).Token; after != calls.Token {
+		t.Errorf("%d more token calls", after-calls.Token)
+	}
+}
+
 // unsolicitedCode signs in at the unified login page: a code and a tenant, but no state.
 func (h *house) unsolicitedCode(browser *http.Client, who, password string) string {
 	h.t.Helper()

@@ -139,6 +139,14 @@ func (s *spentCodes) landed(key string) landing {
 	return landing{location: "/"}
 }
 
+// knows reports whether key was redeemed lately, with whatever result.
+func (s *spentCodes) knows(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known, found := s.known[sha256.Sum256([]byte(key))]
+	return found && s.now().Sub(known.at) < spentAge
+}
+
 // remember stores a redemption and forgets old ones when there are too many. The caller holds mu.
 func (s *spentCodes) remember(digest [sha256.Size]byte, r *redemption) {
 	if s.known == nil {

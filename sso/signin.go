@@ -332,7 +332,9 @@ func (rp *RelyingParty) serveConfirm(w http.ResponseWriter, r *http.Request, e *
 		return err //nolint:wrapcheck // it is our own store's
 	}
 	if live, ok := session.Values[liveValue].(LiveSession); ok {
-		page.Purpose, page.Current = templates.ConfirmSwitch, string(live.User)
+		now := identityOf(SessionKey{}, live)
+		page.Purpose, page.Current = templates.ConfirmSwitch, now.Name
+		page.CurrentUserName, page.CurrentTenantName = string(now.User), now.TenantName
 	}
 	return rp.pages.Confirm(w, templates.Locale(r), page)
 }

@@ -34,8 +34,8 @@ type ConfirmPage struct {
 	Name, UserName string
 	// TenantName is that user's organisation.
 	TenantName string
-	// Current is who is signed in now, for ConfirmSwitch.
-	Current string
+	// Current is the name of who is signed in now, for ConfirmSwitch. The other two tell apart those of one name.
+	Current, CurrentUserName, CurrentTenantName string
 }
 
 // IsSignOut reports whether the page asks about signing out.

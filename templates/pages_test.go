@@ -68,6 +68,7 @@ func samples(p *templates.Pages, text string) map[string]func(http.ResponseWrite
 			return p.Confirm(w, l, templates.ConfirmPage{
 				Purpose: templates.ConfirmSwitch, Action: "/sso/confirm", CSRF: "token", Cancel: "/",
 				Name: "张三", UserName: "zhangsan", TenantName: "晨光制造", Current: "李四" + text,
+				CurrentUserName: "lisi" + text, CurrentTenantName: "远航物流" + text,
 			})
 		},
 		"confirm-sign-out": func(w http.ResponseWriter, l templates.Lang) error {
