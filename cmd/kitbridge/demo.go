@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -27,15 +28,19 @@ product behind the sign-in. If slapd is installed, a private directory too.
 
 All of it lives in a temporary folder and ends with Ctrl-C.
 
+To try the sign-in before a product of your own, give --public-url: the address of
+your web server, which asks this bridge about each request. docs/sign-in.md tells how.
+
 With --defect the auth centre is wrong in one way, to see what people and the log
 are told then; see kitbridge demo --defect list.`
 
 // demoOptions is what the command line may change.
 type demoOptions struct {
-	listen string
-	ldap   string
-	log    bool
-	defect string
+	listen    string
+	publicURL string
+	ldap      string
+	log       bool
+	defect    string
 }
 
 func newDemoCommand(p process) *cobra.Command {
@@ -55,6 +60,7 @@ func newDemoCommand(p process) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8080", "address of the product; port 0 takes a free one")
+	c.Flags().StringVar(&o.publicURL, "public-url", "", "where browsers come, if a web server of yours on this machine stands before it, such as http://127.0.0.1:8000")
 	c.Flags().StringVar(&o.ldap, "ldap", "", "an existing directory instead of a private one: ldap://BINDDN:PASSWORD@HOST:PORT/BASEDN, percent-encoded")
 	c.Flags().StringVar(&o.defect, "defect", "", "make the auth centre wrong in one way, by a name of --defect list")
 	c.Flags().BoolVar(&o.log, "log", false, "show the bridge's log")
@@ -67,6 +73,7 @@ type demo struct {
 	config    Config
 	log       *slog.Logger
 	key       *rsa.PrivateKey
+	publicURL string // where browsers come
 	public    net.Listener
 	admin     net.Listener
 	centre    net.Listener
@@ -105,6 +112,12 @@ func (d *demo) prepare(ctx context.Context, o demoOptions) error {
 		return err
 	}
 	var err error
+	d.publicURL = d.address()
+	if o.publicURL != "" {
+		if d.publicURL, err = checkOrigin(o.publicURL); err != nil {
+			return &usageError{fmt.Errorf("--public-url: %w", err)}
+		}
+	}
 	if err = writeRSAKey(d.credential()); err != nil {
 		return err
 	}
@@ -114,7 +127,7 @@ func (d *demo) prepare(ctx context.Context, o demoOptions) error {
 	if d.directory, err = openDemoDirectory(ctx, d.dir, o.ldap); err != nil {
 		return err
 	}
-	d.auth, err = market.NewAuthCentre("http://"+d.centre.Addr().String(), d.publicURL()+"/sso/callback", time.Now, d.buyers...)
+	d.auth, err = market.NewAuthCentre("http://"+d.centre.Addr().String(), d.publicURL+"/sso/callback", time.Now, d.buyers...)
 	if err != nil {
 		return err
 	}
@@ -141,7 +154,8 @@ func (d *demo) listen(ctx context.Context, address string) error {
 
 func (d *demo) credential() string { return filepath.Join(d.dir, rsaKeyName) }
 
-func (d *demo) publicURL() string { return "http://" + d.public.Addr().String() }
+// address is where the bridge itself is reached, whatever stands before it.
+func (d *demo) address() string { return "http://" + d.public.Addr().String() }
 
 // configure builds what a kitbridge.yaml would say.
 func (d *demo) configure() (Config, error) {
@@ -155,7 +169,10 @@ func (d *demo) configure() (Config, error) {
 	}
 	c := defaultConfig()
 	c.Listen, c.Admin.Listen = d.public.Addr().String(), d.admin.Addr().String()
-	c.PublicURL = d.publicURL()
+	c.PublicURL = d.publicURL
+	if d.publicURL != d.address() {
+		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	}
 	c.Database = NewSecret("sqlite:" + filepath.Join(d.dir, "kitbridge.db"))
 	c.KeyFile = filepath.Join(d.dir, "kitbridge.key")
 	c.Migrate = "auto"
@@ -212,7 +229,7 @@ func (d *demo) run(ctx context.Context, out io.Writer) error {
 // what there is to see.
 func (d *demo) play(ctx context.Context, b *bridge, out io.Writer) error {
 	client, err := market.NewClient(market.Config{
-		Target: d.publicURL() + d.config.Marketplace.Path, Key: d.config.Marketplace.Keys.Kit[0].Reveal(),
+		Target: d.address() + d.config.Marketplace.Path, Key: d.config.Marketplace.Keys.Kit[0].Reveal(),
 		PublicKey: &d.key.PublicKey, Now: time.Now,
 	})
 	if err != nil {

@@ -32,7 +32,7 @@ echo
 
 func (d *demo) writePushScript() (string, error) {
 	path := filepath.Join(d.dir, "push.sh")
-	text := fmt.Sprintf(pushScript, d.config.Marketplace.Keys.Kit[0].Reveal(), d.publicURL()+d.config.Marketplace.Path)
+	text := fmt.Sprintf(pushScript, d.config.Marketplace.Keys.Kit[0].Reveal(), d.address()+d.config.Marketplace.Path)
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }
 
@@ -44,7 +44,7 @@ func (d *demo) explain(out io.Writer, script, trouble string) {
 	if trouble != "" {
 		fmt.Fprintf(&b, "Not everywhere, though; it is tried again and again:\n  %s\n", trouble)
 	}
-	fmt.Fprintf(&b, "\nOpen\n  %s/\n\n", d.publicURL())
+	fmt.Fprintf(&b, "\nOpen\n  %s/\n\n", d.publicURL)
 	if d.defect != ssotest.NoDefect {
 		fmt.Fprintf(&b, "The auth centre is wrong in one way: %s\n\n", d.defect)
 	}
