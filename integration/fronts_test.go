@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,17 +128,40 @@ func TestFronts(t *testing.T) {
 		"haproxy": func() string { return startHAProxy(t, kitbridge, at) },
 		"apache":  func() string { return startApache(t, kitbridge, at) },
 		"none":    func() string { return kitbridge }, // kitbridge's own proxy
+		"traefik": func() string { return playTraefik(t, kitbridge, at) },
+		"envoy":   func() string { return playEnvoy(t, kitbridge, at) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			checkFront(t, s, "http://"+start())
+			front := "http://" + start()
+			checkFront(t, s, front, leftOut(name))
+			if header, refused := refusedBy(name); refused {
+				if got := s.visitor(t, "zhangsan").get(front+"/open/x", header, "X-Auth-Role"); got.status < 400 || got.status >= 500 {
+					t.Errorf("a request with %s is answered with %d, want a refusal", header, got.status)
+				}
+			}
 		})
 	}
 }
 
-func checkFront(t *testing.T, s *signIn, front string) {
+// checkFront asks through a web server. A client's headers that leftOut names are not sent.
+func checkFront(t *testing.T, s *signIn, front string, leftOut func(name, value string) bool) {
 	t.Helper()
 	host := strings.TrimPrefix(s.publicURL, "http://") // what browsers send, as public_url says
+	spoofed := func() map[string]string {
+		headers := spoofed()
+		maps.DeleteFunc(headers, leftOut)
+		return headers
+	}
+	spoofs := func() []string {
+		var kept []string
+		for pair := range slices.Chunk(spoofs(), 2) {
+			if !leftOut(pair[0], pair[1]) {
+				kept = append(kept, pair...)
+			}
+		}
+		return kept
+	}
 	script := spoofed()
 	script["X-Requested-With"] = "XMLHttpRequest"
 	for _, tt := range []struct {
