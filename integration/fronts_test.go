@@ -65,7 +65,9 @@ func write(t *testing.T, dir string, files map[string]string) {
 func startCaddy(t *testing.T, kitbridge, product string) string {
 	t.Helper()
 	address, dir := localAddress(t), t.TempDir()
-	site := strings.NewReplacer("127.0.0.1:8080", kitbridge, "127.0.0.1:9000", product, "app.example.com {", "http://"+address+" {").Replace(snippet(t, "Caddyfile"))
+	_, port, _ := strings.Cut(address, ":")
+	names := "http://" + address + ", " + hostOfFirst + ":" + port + ", " + hostOfSecond + ":" + port + " {"
+	site := strings.NewReplacer("127.0.0.1:8080", kitbridge, "127.0.0.1:9000", product, "app.example.com {", names).Replace(snippet(t, "Caddyfile"))
 	write(t, dir, map[string]string{"Caddyfile": "{\n\tadmin off\n}\n" + site})
 	runFront(t, address, dir, "env", "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir, serverOf(t, "caddy"), "run", "--config", filepath.Join(dir, "Caddyfile"), "--adapter", "caddyfile")
 	return address
@@ -119,7 +121,7 @@ func TestFronts(t *testing.T) {
 	}))
 	t.Cleanup(product.Close)
 	at := strings.TrimPrefix(product.URL, "http://")
-	s := startSignIn(t, "  rules:", "    - {path: /open/, allow: public}", "    - {path: /admin/, allow: {role: admin}}", "proxy: {upstream: \""+product.URL+"\"}")
+	s := startSignIn(t, furtherHosts, "  rules:", "    - {path: /open/, allow: public}", "    - {path: /admin/, allow: {role: admin}}", "proxy: {upstream: \""+product.URL+"\"}")
 	s.bind(t, "t1", "zhangsan", "boss")
 	kitbridge := strings.TrimPrefix(s.publicURL, "http://")
 	for name, start := range map[string]func() string{
@@ -194,6 +196,19 @@ func checkFront(t *testing.T, s *signIn, front string, leftOut func(name, value 
 		t.Errorf("a user at /admin/users = %d, want 403\n%s", got.status, got.body)
 	}
 	checkArrived(t, s.visitor(t, "boss").signedIn("t1").get(front+"/admin/users", spoofs()...), "/admin/users", "boss")
+
+	// The same product under an address of its customer.
+	far := s.visitor(t, "zhangsan").through(func() string { return front })
+	if got := far.get(hostOfFirst+"/orders?a=1", "Accept", "text/html"); got.location != hostOfFirst+"/sso/login?return=%2Forders%3Fa%3D1" {
+		t.Errorf("page load on a further host = %d to %s", got.status, got.location)
+	}
+	if got := far.get(far.ticket(hostOfFirst, "")); got.location != "/orders?a=1" {
+		t.Errorf("enter = %d to %s\n%s", got.status, got.location, got.body)
+	}
+	checkArrived(t, far.get(hostOfFirst+"/orders?a=1", spoofs()...), "/orders?a=1", "zhangsan")
+	if got := far.get(hostOfSecond+"/orders", "X-Requested-With", "XMLHttpRequest"); got.status != http.StatusUnauthorized {
+		t.Errorf("on another tenant's host = %d, want 401", got.status)
+	}
 }
 
 // checkArrived looks at what reached the product: the address as it was sent, the identity of kitbridge, and nothing of the

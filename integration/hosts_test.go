@@ -21,15 +21,16 @@ const (
 )
 
 // everywhere makes every name ending in .test lead to the bridge of the moment.
-func (v *visitor) everywhere() *visitor {
-	v.t.Helper()
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+func (v *visitor) everywhere() *visitor { return v.through(func() string { return v.s.publicURL }) }
+
+// through makes every name ending in .test lead to an address.
+func (v *visitor) through(where func() string) *visitor {
+	v.http.Transport = &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 		if name, _, _ := net.SplitHostPort(address); strings.HasSuffix(name, ".test") {
-			address = strings.TrimPrefix(v.s.publicURL, "http://")
+			address = strings.TrimPrefix(where(), "http://")
 		}
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}}
-	v.http.Transport = transport
 	return v
 }
 

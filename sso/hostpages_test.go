@@ -270,9 +270,14 @@ func TestReturnsStayOnTheirHost(t *testing.T) {
 	t.Parallel()
 	h := newHosts(t, func(c *sso.Config) { c.TrustedProxies = loopback() })
 	for _, tt := range []struct{ at, asked, want string }{
-		{h.at(openHost), h.at(openHost) + "/x", "/x"}, {h.at(openHost), "/x", "/x"}, {h.at(openHost), h.url + "/x", ""},
-		{h.at(openHost), h.at(boundHost) + "/x", ""}, {h.url, h.at(openHost) + "/x", ""}, {h.at(openHost), "//evil.example", ""},
-		{h.at(openHost), "http://more.test/x", ""}, {h.at(openHost), h.at("more.test.") + "/x", ""},
+		{h.at(openHost), h.at(openHost) + "/x", "/x"},
+		{h.at(openHost), "/x", "/x"},
+		{h.at(openHost), h.url + "/x", ""},
+		{h.at(openHost), h.at(boundHost) + "/x", ""},
+		{h.url, h.at(openHost) + "/x", ""},
+		{h.at(openHost), "//evil.example", ""},
+		{h.at(openHost), "http://more.test/x", ""},
+		{h.at(openHost), h.at("more.test.") + "/x", ""},
 	} {
 		got := h.get(h.browser(), tt.at+"/sso/login?return="+url.QueryEscape(tt.asked))
 		if carried := strings.Contains(got.body, `value="/x"`); carried != (tt.want == "/x") {
