@@ -243,14 +243,13 @@ func (rp *RelyingParty) tenantsOfIssuer(ctx context.Context, iss string) ([]Tena
 // addressOf returns the normalised domain and the issuer of a tenant's auth centre.
 func (rp *RelyingParty) addressOf(t Tenant) (domain, issuer string, err error) {
 	s := rp.wayOf(t.ID).settings
-	guard := guardOf(s)
 	for _, address := range []string{t.Domain, t.Issuer} {
 		if address == "" {
 			continue
 		}
-		u, err := ParseDomain(address, s.AllowInsecureAuthCentres)
-		if err != nil || !guard.allowsHost(u.Hostname()) {
-			return "", "", ErrInsecureDomain
+		u, err := s.auth(address)
+		if err != nil {
+			return "", "", err
 		}
 		if domain == "" {
 			domain = u.String()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -12,9 +13,9 @@ import (
 // returns the time by the auth centre's clock, zero if it does not tell. Whatever HTTP status
 // it answers with, it is there. The error is [ErrInsecureDomain] or [ErrProviderUnreachable].
 func (s Settings) ReachAuthCentre(ctx context.Context, domain string) (time.Time, error) {
-	u, err := ParseDomain(domain, s.AllowInsecureAuthCentres)
-	if err != nil || !guardOf(&s).allowsHost(u.Hostname()) {
-		return time.Time{}, ErrInsecureDomain
+	u, err := s.auth(domain)
+	if err != nil {
+		return time.Time{}, err
 	}
 	client := newClient(&s)
 	defer client.CloseIdleConnections()
@@ -34,11 +35,27 @@ func (s Settings) ReachAuthCentre(ctx context.Context, domain string) (time.Time
 	return clock, nil
 }
 
+// CheckAddress judges the address of an auth centre, domainName or issuer, as each sign-in does, without a call. The error is
+// [ErrInsecureDomain].
+func (s Settings) CheckAddress(address string) error {
+	_, err := s.auth(address)
+	return err
+}
+
+// auth returns the normalised address of an auth centre that may be called.
+func (s *Settings) auth(address string) (*url.URL, error) {
+	u, err := ParseDomain(address, s.AllowInsecureAuthCentres)
+	if err != nil || !guardOf(s).allowsHost(u.Hostname()) {
+		return nil, ErrInsecureDomain
+	}
+	return u, nil
+}
+
 // CheckDiscovery reads the discovery document of an auth centre as a sign-in by profile oidc would: of issuer or, if that is
 // empty, of the one that the settings give at domain. There is nothing to read by other profiles, and where all endpoints are
 // set. The error says which check failed.
 func (s Settings) CheckDiscovery(ctx context.Context, domain, issuer string) error {
-	u, err := ParseDomain(domain, s.AllowInsecureAuthCentres)
+	u, err := s.auth(domain)
 	if err != nil {
 		return err
 	}

@@ -69,8 +69,7 @@ func (t StaticTenant) validate(s *Settings) error {
 		}
 		return errors.Join(faults...)
 	}
-	u, err := ParseDomain(t.Issuer, s.AllowInsecureAuthCentres)
-	if err != nil || !guardOf(s).allowsHost(u.Hostname()) {
+	if err := s.CheckAddress(t.Issuer); err != nil {
 		faults = append(faults, errors.New("issuer: is no https address that may be called"))
 	}
 	if s.Profile != ProfileCAS && (t.ClientID == "" || t.Secret == "") {

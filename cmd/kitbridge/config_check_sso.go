@@ -43,6 +43,7 @@ func (d *decoder) checkSSO(c *Config) {
 	for i, r := range s.Rules {
 		d.checkRule(fmt.Sprintf("sso.rules[%d]", i), r)
 	}
+	d.checkSecureTemplates("sso", *s, s)
 	d.checkStaticTenants(s)
 	// Without a chooser people get to their company by the unified login page, whose
 	// address may want the app.

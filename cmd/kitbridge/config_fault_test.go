@@ -190,6 +190,10 @@ func TestFaults(t *testing.T) {
 			"2:77: sso.tenants[1].issuer: is missing or empty; name the provider, for example https://login.example.com",
 			`2:78: sso.tenants[1].id: "a" stands above already, in sso.tenants[0]; remove one of them`,
 		}},
+		{"static tenant beside no profile", ok + "sso: {profile: saml, tenants: [{id: a, issuer: 'https://a.example', client_id: c, client_secret: s}, {id: b, profile: x, nonce: off}]}\n", []string{
+			`2:7: sso.profile: "saml" is not known here; write kit, oidc or cas`,
+			`2:110: sso.tenants[1].profile: "x" is not known here; write kit, oidc or cas`,
+		}},
 		{"static tenants, all at once", ok + `sso:
   tenants:
     - {issuer: "https://a.example", client_id: c, client_secret: s}
@@ -201,6 +205,7 @@ func TestFaults(t *testing.T) {
     - {id: g, session: {idle: 48h}, refresh: {every: 1ms}}
     - {id: h, profile: cas, service_template: "x", issuer: "https://a.example"}
     - {id: i, pcke: s256}
+    - {id: j, issuer: "https://10.1.1.1", client_id: c, client_secret: s, jwks_url: "http://keys.example"}
 `, []string{
 			"4:7: sso.tenants[0].id: is missing or empty; give the tenant an id of its own, or the tenantId of one that is pushed",
 			"5:8: sso.tenants[1].id: begins or ends with a blank; write an id of up to 64 characters",
@@ -222,6 +227,8 @@ func TestFaults(t *testing.T) {
 			"12:7: sso.tenants[8].client_secret: is missing or empty; copy it from the provider",
 			"12:7: sso.tenants[8].issuer: is missing or empty; name the provider, for example https://login.example.com",
 			"12:15: sso.tenants[8].pcke: unknown key; did you mean pkce?",
+			"13:15: sso.tenants[9].issuer: is no address that may be called; if it is one of yours, list its network in sso.auth_centres.private_networks",
+			"13:75: sso.tenants[9].jwks_url: must be https://: codes, secrets and tokens go there",
 		}},
 
 		// Sinks.

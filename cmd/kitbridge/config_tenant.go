@@ -105,6 +105,18 @@ func (d *decoder) checkStaticTenants(c *SSO) {
 		}
 		d.checkProvider(at, t, c)
 		d.checkOwnKeys(at, t, c)
+		d.checkSecureTemplates(at, t, c)
+	}
+}
+
+// checkSecureTemplates wants https where a section names addresses at auth centres.
+func (d *decoder) checkSecureTemplates(at string, section any, c *SSO) {
+	v := reflect.ValueOf(section)
+	for name, k := range keysOf(v.Type()) {
+		here := at + "." + name
+		if k.kind == "template" && strings.HasPrefix(v.Field(k.index).String(), "http://") && !c.AllowInsecureAuthCentres && !d.bad(here) {
+			d.fault(here, "must be https://: codes, secrets and tokens go there")
+		}
 	}
 }
 
@@ -129,6 +141,8 @@ func (d *decoder) checkProvider(at string, t StaticTenant, c *SSO) {
 	if d.require(at+".issuer", t.Issuer != "", "name the provider, for example https://login.example.com") && !d.bad(at+".issuer") {
 		if _, err := sso.ParseDomain(t.Issuer, c.AllowInsecureAuthCentres); err != nil {
 			d.fault(at+".issuer", "must be https:// and have no query; write it exactly as the provider's discovery document does")
+		} else if !d.bad("sso.profile") && ssoSettings(c.of(t)).CheckAddress(t.Issuer) != nil {
+			d.fault(at+".issuer", "is no address that may be called; if it is one of yours, list its network in sso.auth_centres.private_networks")
 		}
 	}
 	if c.of(t).Profile == "cas" {
