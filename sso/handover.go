@@ -163,6 +163,9 @@ func (rp *RelyingParty) landElsewhere(ctx context.Context, to target, v verified
 	if !verdict.admits() {
 		return l, &refusal{verdict}
 	}
+	if err := rp.deposit(ctx, to, &v); err != nil {
+		return l, err
+	}
 	t := ticket{State: h.State, Who: v, Domain: to.domain, Marks: marks, Ask: ask, At: rp.now().Unix()}
 	sealed, err := rp.sealer.seal(there.ticketPurpose(), t)
 	if err == nil && len(sealed) > maxCookie {

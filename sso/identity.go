@@ -14,8 +14,9 @@ type verified struct {
 	// Subject and ProviderSession are [NewSession]'s.
 	Subject         Handle `json:"s,omitempty"`
 	ProviderSession Handle `json:"i,omitempty"`
-	// Tokens never wait in a browser: who has to wait is sent to the auth centre once more.
+	// Tokens never pass through a browser. Of a sign-in that has to wait they are deposited under Ref.
 	Tokens Tokens `json:"-"`
+	Ref    Handle `json:"k,omitempty"`
 }
 
 // identify reads who a person is from the claims of an auth centre. The tenant is that of the credential which redeemed

@@ -25,6 +25,7 @@ type memory struct {
 	marks       map[accountKey]int
 	clock       int
 	obeyed      map[sso.Handle]bool
+	deposits    map[sso.Handle]sso.Tokens
 	// fault, if set, is what every call returns; decides counts the queries of Decide.
 	fault   error
 	decides int
@@ -54,7 +55,7 @@ type memorySession struct {
 func newMemory() *memory {
 	return &memory{
 		tenants: map[sso.TenantID]sso.Tenant{}, credentials: map[sso.TenantID]sso.Credential{},
-		accounts: map[accountKey]sso.Account{}, sessions: map[sso.SessionKey]*memorySession{}, marks: map[accountKey]int{}, obeyed: map[sso.Handle]bool{},
+		accounts: map[accountKey]sso.Account{}, sessions: map[sso.SessionKey]*memorySession{}, marks: map[accountKey]int{}, obeyed: map[sso.Handle]bool{}, deposits: map[sso.Handle]sso.Tokens{},
 	}
 }
 
@@ -328,6 +329,28 @@ func (m *memory) LogOut(_ context.Context, l sso.Logout) (int, error) {
 		}
 	}
 	return ended, nil
+}
+
+func (m *memory) Deposit(_ context.Context, ref sso.Handle, t sso.Tokens, _ time.Time) error {
+	unlock, err := m.lock()
+	defer unlock()
+	if _, exists := m.deposits[ref]; err == nil && exists {
+		err = errTwice
+	}
+	if err == nil {
+		m.deposits[ref] = t
+	}
+	return err
+}
+
+func (m *memory) Withdraw(_ context.Context, ref sso.Handle) (sso.Tokens, error) {
+	unlock, err := m.lock()
+	defer unlock()
+	if err != nil {
+		return sso.Tokens{}, err
+	}
+	defer delete(m.deposits, ref)
+	return m.deposits[ref], nil
 }
 
 func (m *memory) TakeTurn(_ context.Context, key sso.SessionKey, due, until time.Time) (sso.Tokens, bool, error) {

@@ -250,6 +250,11 @@ type Sessions interface {
 	// LogOut remembers the token and deletes the sessions that l names, in one durable transaction, and returns how many those
 	// were. For a token that is remembered already it returns ErrReplayed and deletes nothing.
 	LogOut(ctx context.Context, l Logout) (int, error)
+	// Deposit keeps t durably, unreadable to whoever has the database only, for a sign-in that is verified and has to wait; until
+	// then at most. A ref is used once.
+	Deposit(ctx context.Context, ref Handle, t Tokens, until time.Time) error
+	// Withdraw returns what waits under ref, and forgets it. Of several callers one gets it; what is not there is zero.
+	Withdraw(ctx context.Context, ref Handle) (Tokens, error)
 	// TakeTurn gives the caller the turn to ask the auth centre about a session, and what is kept to ask with, if the session's Due
 	// still is due; from then on it is until. Of any number of callers in any number of processes one gets the turn, and the
 	// others ok false. Who does not come back by until loses it to the next.

@@ -41,8 +41,11 @@ var errTurnLost = errors.New("the turn to ask about the session is lost")
 // did: then the decision has to be made anew. Who comes meanwhile is answered by the decision as it is.
 func (rp *RelyingParty) renewed(ctx context.Context, d *decision) bool {
 	due := d.live.Due
+	if due.IsZero() {
+		return false
+	}
 	way := rp.wayOf(d.live.Tenant)
-	if due.IsZero() || way.settings.Refresh == RefreshOff {
+	if way.settings.Refresh == RefreshOff {
 		return false
 	}
 	now := rp.now()

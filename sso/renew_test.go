@@ -417,17 +417,8 @@ func TestTokensStayInside(t *testing.T) {
 		t.Fatalf("callback = %d to %v, want /sso/pending", got.status, got.location)
 	}
 	h.put(tenantA, "li.si", sso.AccountActive, sso.RoleUser)
-	// No token waited with the browser, so the auth centre is asked once more. It asks nobody anything.
-	again := look(h.get(waiting, "/sso/pending"))
-	if again.location == nil || !strings.HasPrefix(again.location.String(), h.centre.Domain(tenantA)+"/api/v1/oauth2/authorize") {
-		t.Fatalf("pending = %d to %v, want the auth centre", again.status, again.location)
-	}
-	back := h.get(waiting, again.location.String())
-	if back.location == nil {
-		t.Fatalf("authorize = %d, want the way back", back.status)
-	}
-	if got := look(h.get(waiting, back.location.String())); got.header.Get("Location") != "/desk?a=1" {
-		t.Errorf("callback = %d to %v, want where the person was going", got.status, got.location)
+	if got := look(h.get(waiting, "/sso/pending")); got.header.Get("Location") != "/desk?a=1" {
+		t.Errorf("pending = %d to %v, want where the person was going", got.status, got.location)
 	}
 	h.wantSubject(waiting, tenantA+"/li.si")
 	for _, defect := range []ssotest.Defect{ssotest.NoDefect, ssotest.UserinfoServerError, ssotest.TokenServerError, ssotest.TokenInvalidGrant} {
@@ -563,5 +554,26 @@ func TestConformanceRefresh(t *testing.T) {
 			}
 			h.wantTold(t, tt.name, tt.told)
 		})
+	}
+}
+
+// TestTokensReachTheFurtherHost: tokens wait in the store, and not in the ticket, while a sign-in goes to the host that it began on.
+func TestTokensReachTheFurtherHost(t *testing.T) {
+	t.Parallel()
+	h := newHosts(t, func(c *sso.Config) { c.Settings.Refresh = sso.RefreshExpiry })
+	browser, origin := h.browser(), h.at(boundHost)
+	address := h.ticketAt(browser, origin, "", "zhang.san", "pw1")
+	if len(h.sessions) != 0 || len(h.deposits) != 1 {
+		t.Fatalf("%d sessions and tokens of %d, want those of the ticket", len(h.sessions), len(h.deposits))
+	}
+	h.get(browser, address)
+	h.wantAt(browser, origin, tenantA+"/zhang.san")
+	if len(h.deposits) != 0 {
+		t.Error("the tokens wait still")
+	}
+	h.clock.advance(2 * time.Hour)
+	h.wantAt(browser, origin, tenantA+"/zhang.san")
+	if calls := h.centre.Calls(tenantA); calls.Token != 2 || calls.LastToken.Get("grant_type") != "refresh_token" {
+		t.Errorf("%d token calls, want a refresh after the sign-in", calls.Token)
 	}
 }

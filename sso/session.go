@@ -61,6 +61,9 @@ const createTimeout = 10 * time.Second
 // nobody holds.
 type creation struct {
 	session NewSession
+	// ref is where the tokens wait, if they do; settings say which of them are kept.
+	ref      Handle
+	settings *Settings
 
 	once sync.Once
 	id   string // written under once, as is err
@@ -76,11 +79,27 @@ func (c *creation) create(ctx context.Context, port Sessions) (string, error) {
 		defer cancel()
 		c.id = newSessionID()
 		c.session.Key, _ = sessionKey(c.id)
+		if c.err = c.withdraw(ctx, port); c.err != nil {
+			return
+		}
 		if c.err = port.CreateSession(ctx, c.session); c.err != nil {
 			c.err = fmt.Errorf("create session: %w", portError(c.err))
 		}
 	})
 	return c.id, c.err
+}
+
+// withdraw fetches the tokens of a sign-in that had to wait.
+func (c *creation) withdraw(ctx context.Context, port Sessions) error {
+	if c.ref == "" {
+		return nil
+	}
+	t, err := port.Withdraw(ctx, c.ref)
+	if err != nil {
+		return fmt.Errorf("tokens of the sign-in: %w", portError(err))
+	}
+	c.settings.keep(&c.session, t)
+	return nil
 }
 
 // sessionStore is a [sessions.Store] over the Sessions port. Unlike the stores of the library it sets every attribute of

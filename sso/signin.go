@@ -72,6 +72,11 @@ func (rp *RelyingParty) land(ctx context.Context, r *http.Request, to target, v 
 		return l, err
 	}
 	l.verdict = verdict
+	if verdict == pending || ask && verdict.admits() {
+		if err := rp.deposit(ctx, to, &v); err != nil {
+			return l, err
+		}
+	}
 	l.waiting = waiting{Who: v, Domain: to.domain, Return: returnTo, Confirm: ask, Token: randomHex(), Marks: marks, At: rp.now().Unix()}
 	switch {
 	case verdict == pending:
@@ -121,7 +126,7 @@ func (rp *RelyingParty) admitWaiting(ctx context.Context, to target, wait waitin
 
 func (rp *RelyingParty) newSession(r *http.Request, to target, v verified, verdict verdict) *creation {
 	now, s := rp.now(), to.way.settings
-	c := &creation{session: NewSession{
+	c := &creation{ref: v.Ref, settings: s, session: NewSession{
 		Tenant: v.Tenant, App: to.credential.App, User: v.User, Role: v.Role, Filled: v.Profile, Domain: to.domain,
 		Subject: v.Subject, ProviderSession: v.ProviderSession, Authority: to.tenant.Authority,
 		Provisional: verdict == admittedProvisionally,
@@ -132,15 +137,14 @@ func (rp *RelyingParty) newSession(r *http.Request, to target, v verified, verdi
 	return c
 }
 
-// afterWaiting signs in somebody who had to wait. What was verified waited with the browser, and no token did: where the auth centre
-// is to be asked again later, it is asked for tokens now, which it gives without a question.
-func (rp *RelyingParty) afterWaiting(w http.ResponseWriter, r *http.Request, e *record, to target, wait waiting, verdict verdict) error {
-	if _, can := to.way.profile.(renewer); can && to.way.settings.Refresh != RefreshOff {
-		rp.cookies.clear(w, rp.cookies.name("wait"))
-		return rp.begin(w, r, e, to.tenant, beginning{returnTo: wait.Return})
+// deposit keeps the tokens of somebody who has to wait until there is a session to keep them for: none of them waits with the
+// browser. What is never asked for is forgotten.
+func (rp *RelyingParty) deposit(ctx context.Context, to target, v *verified) error {
+	if to.way.settings.dueAt(v.Tokens, rp.now()).IsZero() {
+		return nil
 	}
-	e.result = verdict.String()
-	return rp.signIn(w, r, rp.newSession(r, to, wait.Who, verdict), wait.Return)
+	v.Ref = Handle(randomHex())
+	return portError(rp.sessions.port.Deposit(ctx, v.Ref, v.Tokens, rp.now().Add(waitAge)))
 }
 
 // finish turns the result of a redemption into an answer. first is false for a callback that came after it was over: it gets
@@ -300,7 +304,8 @@ func (rp *RelyingParty) servePending(w http.ResponseWriter, r *http.Request, e *
 			return nil
 		}
 		e.event, e.solicited = "pending", true
-		return rp.afterWaiting(w, r, e, to, wait, verdict)
+		e.result = verdict.String()
+		return rp.signIn(w, r, rp.newSession(r, to, wait.Who, verdict), wait.Return)
 	case pending:
 		refresh := 2 * time.Second
 		if rp.now().Unix()-wait.At > int64(quickWait/time.Second) {
@@ -368,5 +373,6 @@ func (rp *RelyingParty) serveConfirmed(w http.ResponseWriter, r *http.Request, e
 	if verdict != admitted && verdict != admittedProvisionally {
 		return &refusal{verdict}
 	}
-	return rp.afterWaiting(w, r, e, to, wait, verdict)
+	e.result = verdict.String()
+	return rp.signIn(w, r, rp.newSession(r, to, wait.Who, verdict), wait.Return)
 }

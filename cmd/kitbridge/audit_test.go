@@ -41,6 +41,20 @@ func TestAudit(t *testing.T) {
 		t.Errorf("metrics lack %s", want)
 	}
 	out.Reset()
+	for _, outcome := range []string{"unchanged", "unanswered", "forgotten"} {
+		b.noteSignIn(sso.Event{Name: sso.EventSessionRefreshed, Outcome: outcome, Tenant: "t1", User: "zhang.san"})
+	}
+	if out.Len() != 0 {
+		t.Errorf("a refresh that changed nothing is recorded: %s", &out)
+	}
+	b.noteSignIn(sso.Event{Name: sso.EventSessionRefreshed, Outcome: "changed", Tenant: "t1", User: "zhang.san"})
+	b.noteSignIn(sso.Event{Name: sso.EventSessionEnded, Outcome: "two_people", Check: "userinfo.id", Tenant: "t1", User: "zhang.san"})
+	for _, want := range []string{`"event":"session_refreshed","outcome":"changed"`, `"event":"session_ended","outcome":"two_people","check":"userinfo.id"`} {
+		if !bytes.Contains(out.Bytes(), []byte(want)) {
+			t.Errorf("audit log lacks %s: %s", want, &out)
+		}
+	}
+	out.Reset()
 	b.noteSessionsEnded(t.Context(), "t1", "zhang.san", 0, nil)
 	if out.Len() != 0 {
 		t.Errorf("ending nothing is recorded: %s", &out)

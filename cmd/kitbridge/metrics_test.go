@@ -3,6 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +14,7 @@ import (
 
 	"github.com/kitbridge/kitbridge/orgsync"
 	"github.com/kitbridge/kitbridge/orgsync/push"
+	"github.com/kitbridge/kitbridge/sso"
 )
 
 // accepting answers every push the same.
@@ -87,5 +92,32 @@ func TestObservePush(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("counted (-want +got):\n%s", diff)
+	}
+}
+
+// TestDecisionMetrics: all series are there from the start, and name nobody.
+func TestDecisionMetrics(t *testing.T) {
+	t.Parallel()
+	m := newMetrics(buildVersion{})
+	zero := 0
+	for range gathered(t, m.decisions) {
+		zero++
+	}
+	if want := len(sso.Faces()); zero < want {
+		t.Errorf("%d series before the first decision, want one for each face at least", zero)
+	}
+	m.observeDecision(sso.Decided{Face: sso.FaceProxy, Outcome: sso.OutcomeForbidden, Elapsed: 2 * time.Millisecond})
+	m.observeRefresh(sso.Event{Name: sso.EventSessionRefreshed, Outcome: "unanswered"})
+	m.observeRefresh(sso.Event{Name: sso.EventSessionEnded, Outcome: "two_people"})
+	scrape := httptest.NewRecorder()
+	m.handler(slog.New(slog.DiscardHandler)).ServeHTTP(scrape, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	for _, want := range []string{
+		`kitbridge_decisions_total{face="proxy",outcome="forbidden"} 1`, `kitbridge_decisions_total{face="auth_request",outcome="allowed"} 0`,
+		`kitbridge_decision_duration_seconds_count{face="proxy"} 1`, `kitbridge_decision_duration_seconds_bucket{face="proxy",le="0.001"} 0`,
+		`kitbridge_session_refreshes_total{outcome="unanswered"} 1`, `kitbridge_session_refreshes_total{outcome="ended"} 1`,
+	} {
+		if !strings.Contains(scrape.Body.String(), want+"\n") {
+			t.Errorf("metrics lack %s", want)
+		}
 	}
 }

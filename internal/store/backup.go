@@ -85,7 +85,7 @@ func stamp(ctx context.Context, file string, now time.Time) error {
 	for _, change := range []struct {
 		query string
 		args  []any
-	}{{deleteSessions, nil}, {"UPDATE bridge SET backup_at = ?", []any{now.UnixMilli()}}} {
+	}{{deleteSessions, nil}, {emptyDeposits, nil}, {"UPDATE bridge SET backup_at = ?", []any{now.UnixMilli()}}} {
 		if err == nil {
 			_, err = db.ExecContext(ctx, change.query, change.args...)
 		}

@@ -106,13 +106,17 @@ func (s *Store) sealTokens(key sso.SessionKey, t sso.Tokens) any {
 	if t == (sso.Tokens{}) {
 		return nil
 	}
+	return s.keys.Seal(encodeTokens(t), tokensPlace(key))
+}
+
+func encodeTokens(t sso.Tokens) []byte {
 	e := make(encoder, 0, 512)
 	e.number(tokensFormat)
 	for _, text := range []string{t.Access.Reveal(), t.Refresh.Reveal(), t.ClientID, t.Domain, t.Issuer, t.Subject, t.Nonce} {
 		e.text(text)
 	}
 	e.moment(t.Expires)
-	return s.keys.Seal(e, tokensPlace(key))
+	return e
 }
 
 // openTokens is the inverse of sealTokens.
@@ -120,9 +124,13 @@ func (s *Store) openTokens(key sso.SessionKey, sealed []byte) (sso.Tokens, error
 	if len(sealed) == 0 {
 		return sso.Tokens{}, nil
 	}
-	plain, err := s.keys.Open(sealed, tokensPlace(key))
+	return s.decodeTokens(sealed, tokensPlace(key))
+}
+
+func (s *Store) decodeTokens(sealed, place []byte) (sso.Tokens, error) {
+	plain, err := s.keys.Open(sealed, place)
 	if err != nil {
-		return sso.Tokens{}, fmt.Errorf("tokens of a session: %w", err)
+		return sso.Tokens{}, fmt.Errorf("tokens: %w", err)
 	}
 	d := decode(plain, tokensFormat)
 	t := sso.Tokens{

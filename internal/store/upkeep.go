@@ -77,5 +77,6 @@ func (s *Store) checkpoint(ctx context.Context) error {
 // DeleteExpired deletes the sessions that ended by themselves.
 func (s *Store) DeleteExpired(ctx context.Context) error {
 	now := s.now().UnixMilli()
-	return s.change(ctx, soft, "delete expired sessions", deleteExpired, now, now)
+	return errors.Join(s.change(ctx, soft, "delete expired sessions", deleteExpired, now, now),
+		s.change(ctx, soft, "delete what waited too long", deleteDeposits, now))
 }

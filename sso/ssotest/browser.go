@@ -32,14 +32,17 @@ func Start(tb testing.TB, cfg Config) *Centre {
 	return c
 }
 
-// Browser returns a client that keeps cookies and follows no redirects.
+// Browser returns a client that keeps cookies and follows no redirects. Its connections are its own: a test server that closes ends
+// those of [http.DefaultTransport] that are idle, and now and then one that is not any more.
 func Browser(tb testing.TB) *http.Client {
 	tb.Helper()
+	transport := &http.Transport{}
+	tb.Cleanup(transport.CloseIdleConnections)
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		tb.Fatalf("make cookie jar: %v", err)
 	}
-	return &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{Jar: jar, Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // ErrLoginRefused says that the auth centre did not take the user name and

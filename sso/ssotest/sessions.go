@@ -60,6 +60,7 @@ func TestSessions(t *testing.T, open func(testing.TB) World) {
 		"provisional":                         checkProvisional,
 		"one asks the auth centre again":      checkTurn,
 		"what came of asking":                 checkRenew,
+		"tokens that wait":                    checkDeposit,
 		"a turn that was lost":                checkLostTurn,
 		"a tenant that no push names":         checkAuthority,
 		"concurrent use":                      checkConcurrent,
@@ -590,6 +591,42 @@ func checkRenew(t *testing.T, s *suite) {
 		t.Errorf("RenewSession that ends the session = %t, %v", ok, err)
 	}
 	s.wantLive(t, key, suiteStart(), false, "over by the auth centre's word")
+}
+
+// checkDeposit keeps tokens for a sign-in that waits: one of those who come for them at once gets them, and only by their ref.
+func checkDeposit(t *testing.T, s *suite) {
+	until := time.Now().Add(time.Hour)
+	for ref, tokens := range map[sso.Handle]sso.Tokens{"a": suiteTokens("a"), "b": suiteTokens("b")} {
+		if err := s.Deposit(t.Context(), ref, tokens, until); err != nil {
+			t.Fatalf("Deposit = %v", err)
+		}
+	}
+	if err := s.Deposit(t.Context(), "a", suiteTokens("z"), until); err == nil {
+		t.Error("Deposit took a ref that exists")
+	}
+	var wg sync.WaitGroup
+	got := make(chan sso.Tokens, 8)
+	for range cap(got) {
+		wg.Go(func() {
+			tokens, err := s.Withdraw(t.Context(), "a")
+			if err != nil {
+				t.Errorf("Withdraw = %v", err)
+			}
+			if tokens != (sso.Tokens{}) {
+				got <- tokens
+			}
+		})
+	}
+	wg.Wait()
+	if len(got) != 1 || <-got != suiteTokens("a") {
+		t.Error("not exactly one got the tokens of a")
+	}
+	if tokens, err := s.Withdraw(t.Context(), "b"); err != nil || tokens != suiteTokens("b") {
+		t.Errorf("Withdraw of b = %v, want its tokens", err)
+	}
+	if tokens, err := s.Withdraw(t.Context(), "nobody"); err != nil || tokens != (sso.Tokens{}) {
+		t.Errorf("Withdraw of what is not there = %v, want nothing", err)
+	}
 }
 
 // checkLostTurn has somebody come back when another has the turn: a late no, or late tokens, change nothing.
