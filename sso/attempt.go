@@ -17,6 +17,8 @@ const (
 	// refuse requests whose cookies exceed 8 KB.
 	maxAttempts     = 5
 	maxAttemptBytes = 6 << 10
+	// maxCleared bounds how many useless ones an answer takes back.
+	maxCleared = 16
 	// stateLength is the length of a state of ours; a portal's own state is told from it by this.
 	stateLength = 64
 )
@@ -63,14 +65,16 @@ func (rp *RelyingParty) dropAttempts(w http.ResponseWriter, r *http.Request, siz
 		started int64
 	}
 	var under []kept
-	prefix := rp.cookies.name("a-")
+	prefix, cleared := rp.cookies.name("a-"), 0
 	for _, c := range r.Cookies() {
 		if !strings.HasPrefix(c.Name, prefix) {
 			continue
 		}
 		var a attempt
 		if !rp.sealer.open(rp.site(r).purpose(c.Name), c.Value, &a) || rp.stale(&a) {
-			rp.cookies.clear(w, c.Name)
+			if cleared++; cleared <= maxCleared { // thousands were not ours to give, and no browser takes so long an answer
+				rp.cookies.clear(w, c.Name)
+			}
 			continue
 		}
 		under = append(under, kept{c.Name, len(c.Value), a.Started})

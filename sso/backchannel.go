@@ -14,8 +14,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/coreos/go-oidc/v3/oidc"
 )
 
 const (
@@ -161,7 +159,7 @@ func readLogoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
 
 // peek reads the claims of a token that nobody verified yet: they choose which keys to verify it with.
 func peek(raw string) (claims, error) {
-	if len(raw) > maxIDToken || strings.Count(raw, ".") != 2 {
+	if len(raw) > maxIDToken || !isCompact(raw) {
 		return nil, fmt.Errorf("shape: %w", ErrToken)
 	}
 	parts := strings.Split(raw, ".")
@@ -207,23 +205,11 @@ func (o *openID) verifyLogout(ctx context.Context, t target, raw string) (claims
 	if err != nil {
 		return nil, err
 	}
-	now := o.now()
-	verifier := oidc.NewVerifier(t.issuer, p.keys, &oidc.Config{
-		ClientID: t.credential.ClientID, SupportedSigningAlgs: o.settings.SigningAlgs, Now: func() time.Time { return now.Add(-clockLeeway) },
-	})
-	token, err := verifier.Verify(oidc.ClientContext(ctx, o.client), raw)
+	_, c, err := o.verifyJWT(ctx, p, t, "logout_token", raw, false)
 	if err != nil {
-		return nil, tokenFault("logout_token", err)
+		return nil, err
 	}
-	var body json.RawMessage
-	if err := token.Claims(&body); err != nil {
-		return nil, fmt.Errorf("claims: %w", ErrToken)
-	}
-	c, err := decodeClaims(body)
-	if err != nil {
-		return nil, fmt.Errorf("claims: %w: %w", ErrToken, err)
-	}
-	return c, checkLogoutToken(c, now)
+	return c, checkLogoutToken(c, o.now())
 }
 
 // checkLogoutToken is OpenID Connect Back-Channel Logout 1.0, section 2.6, beyond go-oidc: fresh, named, with the event, without a

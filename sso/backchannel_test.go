@@ -27,6 +27,7 @@ func (o *hostile) logoutToken(h *house, change func(*hostile)) string {
 		"iss": o.URL, "sub": "u1", "aud": "client-a", "exp": now.Add(2 * time.Minute).Unix(), "iat": now.Unix(), "jti": "j-1",
 		"events": map[string]any{logoutEvent: map[string]any{}},
 	}
+	o.bend, o.payload, o.hmacKey = nil, "", nil
 	if change != nil {
 		change(o)
 	}

@@ -1,6 +1,7 @@
 package sso
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -63,6 +64,9 @@ func OpenAttempt(rp *RelyingParty, state, sealed string) bool {
 	_, err := rp.findAttempt(r, state)
 	return err == nil
 }
+
+// AttemptName is the name of the cookie of the attempt with this state.
+func AttemptName(rp *RelyingParty, state string) string { return rp.cookies.attemptName(state) }
 
 // SealAttempt seals an attempt.
 func SealAttempt(rp *RelyingParty, state string, now time.Time) string {
@@ -143,4 +147,53 @@ const TokenLeeway = tokenLeeway
 // CookieOf is the value of the session cookie of a relying party at https.
 func CookieOf(r *http.Request) string {
 	return newCookies(&url.URL{Scheme: "https"}, false).value(r, "__Host-kitbridge")
+}
+
+// Discover reads a discovery document and returns where its endpoints are, and whether it is believed.
+func Discover(issuer string, document []byte, transport http.RoundTripper) (endpoints []string, err error) {
+	s := DefaultSettings(ProfileOIDC)
+	ps := &providers{settings: &s, client: &http.Client{Transport: transport}, now: time.Now}
+	p, err := ps.discover(context.Background(), issuer, provider{})
+	if err != nil {
+		return nil, err
+	}
+	return []string{p.authorize, p.token, p.userinfo, p.endSession}, nil
+}
+
+// ReadToken is readToken of an answer with this status.
+func ReadToken(status int, body []byte) (Claims, error) {
+	return readToken(answer{status: status, body: body})
+}
+
+// ReadUserinfo is readUserinfo.
+func ReadUserinfo(body []byte) (Claims, error) { return readUserinfo(body) }
+
+// Text is text.
+func (c claims) Text(key string) (string, bool) { return c.text(key) }
+
+// FormFields is formFields, as pairs.
+func FormFields(body string) ([][2]string, bool) {
+	fields, ok := formFields(body)
+	var pairs [][2]string
+	for _, f := range fields {
+		pairs = append(pairs, [2]string{f.Name, f.Value})
+	}
+	return pairs, ok
+}
+
+// SessionCookies is how a session would be looked for in a Cookie header: its id, or "".
+func SessionCookies(rp *RelyingParty, header string) string {
+	r := &http.Request{Header: http.Header{"Cookie": {header}}}
+	value := rp.cookies.value(r, rp.cookies.base)
+	if _, ok := sessionKey(value); !ok {
+		return ""
+	}
+	return value
+}
+
+// StripCookies is what of a Cookie header the product gets.
+func StripCookies(rp *RelyingParty, header string) string {
+	h := http.Header{"Cookie": {header}}
+	rp.cookies.strip(h)
+	return h.Get("Cookie")
 }

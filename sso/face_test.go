@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -98,6 +97,17 @@ func (h *house) raw(method, target string, headers ...string) reply {
 
 func (h *house) rawTo(address, method, target string, headers ...string) reply {
 	h.t.Helper()
+	return h.rawAs(address, h.host(), method, target, headers...)
+}
+
+// rawHost is raw for another Host.
+func (h *house) rawHost(host, method, target string, headers ...string) reply {
+	h.t.Helper()
+	return h.rawAs(h.url, host, method, target, headers...)
+}
+
+func (h *house) rawAs(address, host, method, target string, headers ...string) reply {
+	h.t.Helper()
 	conn, err := new(net.Dialer).DialContext(h.t.Context(), "tcp", strings.TrimPrefix(address, "http://"))
 	if err != nil {
 		h.t.Fatal(err)
@@ -106,7 +116,7 @@ func (h *house) rawTo(address, method, target string, headers ...string) reply {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s %s HTTP/1.1\r\nConnection: close\r\n", method, target)
 	if !slices.Contains(headers, "Host") {
-		fmt.Fprintf(&text, "Host: %s\r\n", h.host())
+		fmt.Fprintf(&text, "Host: %s\r\n", host)
 	}
 	for i := 0; i < len(headers); i += 2 {
 		if headers[i+1] != "" {
@@ -125,6 +135,7 @@ func (h *house) rawTo(address, method, target string, headers ...string) reply {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	h.hideAnswer(resp)
 	return reply{status: resp.StatusCode, header: resp.Header, body: string(body)}
 }
 
@@ -133,14 +144,7 @@ func (h *house) sessionCookie(tenant, name, password string) string {
 	h.t.Helper()
 	browser := ssotest.Browser(h.t)
 	h.signIn(browser, tenant, name, password)
-	u, _ := url.Parse(h.url)
-	for _, c := range browser.Jar.Cookies(u) {
-		if c.Name == "kitbridge-"+u.Port() {
-			return c.Name + "=" + c.Value
-		}
-	}
-	h.t.Fatal("no session cookie")
-	return ""
+	return h.cookieOf(browser)
 }
 
 // outcome puts an answer into a word: pass, public, login, 401, 403 or 503.

@@ -72,6 +72,9 @@ type house struct {
 	config sso.Config // of rp
 	url    string
 
+	secretMu sync.Mutex
+	secrets  []string // under secretMu: what the log must never hold
+
 	proxyOnce sync.Once
 	proxyURL  string // of a server with the reverse proxy before echo
 }
@@ -108,6 +111,7 @@ func user(name, password, shown, role string) ssotest.User {
 func newHouse(t *testing.T, change func(*sso.Config)) *house {
 	t.Helper()
 	h := &house{memory: newMemory(), t: t, clock: &clock{at: time.Now().Truncate(time.Second)}, log: &lockedBuffer{}}
+	t.Cleanup(h.checkLog)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/sso/") {
 			h.rp.Handler().ServeHTTP(w, r)
@@ -152,7 +156,7 @@ func newHouse(t *testing.T, change func(*sso.Config)) *house {
 	c := sso.Config{
 		PublicURL: h.url, Settings: settings, Keys: ring(),
 		Tenants: h.memory, Credentials: h.memory, Accounts: h.memory, Sessions: h.memory,
-		Pages: pages, Logger: slog.New(slog.NewJSONHandler(h.log, nil)), Now: h.clock.now,
+		Pages: pages, Logger: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Now: h.clock.now,
 	}
 	if change != nil {
 		change(&c)
@@ -218,6 +222,8 @@ func (h *house) do(browser *http.Client, method, address string, form url.Values
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	h.hideRequest(r)
+	h.hideAnswer(resp)
 	location, _ := resp.Location()
 	return reply{resp.StatusCode, resp.Header, string(text), location}
 }
@@ -266,4 +272,34 @@ func (h *house) wantSubject(browser *http.Client, want string) {
 	if got := me["sub"]; got != want || want == "" && status != http.StatusUnauthorized {
 		h.t.Errorf("/sso/me = %d, subject %q, want %q", status, got, want)
 	}
+}
+
+// cookieOf is the Cookie header of a browser's session.
+func (h *house) cookieOf(browser *http.Client) string {
+	h.t.Helper()
+	u, err := url.Parse(h.url)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, c := range browser.Jar.Cookies(u) {
+		if c.Name == "kitbridge-"+u.Port() {
+			return c.Name + "=" + c.Value
+		}
+	}
+	h.t.Fatal("no session cookie")
+	return ""
+}
+
+// cookies is the Cookie header of a browser.
+func (h *house) cookies(browser *http.Client) string {
+	h.t.Helper()
+	u, err := url.Parse(h.url)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var all []string
+	for _, c := range browser.Jar.Cookies(u) {
+		all = append(all, c.Name+"="+c.Value)
+	}
+	return strings.Join(all, "; ")
 }

@@ -173,6 +173,22 @@ func isReached(method string, h http.Header, to *site) bool {
 	return !reads || h.Get("Sec-Fetch-Mode") != "navigate"
 }
 
+// isPart reports whether a browser loads a part of a page, such as a picture, and goes nowhere.
+func isPart(h http.Header) bool {
+	mode := h.Get("Sec-Fetch-Mode")
+	return mode != "" && mode != "navigate"
+}
+
+// fromHere reports whether a form may be obeyed: no page of another origin sent it. Where a browser does not say Sec-Fetch-Site,
+// Go compares hosts only; a page of our host that came without TLS is anybody's.
+func fromHere(r *http.Request, to *site) bool {
+	if to.posts.Check(r) != nil {
+		return false
+	}
+	scheme, _, _ := strings.Cut(r.Header.Get("Origin"), "://")
+	return r.Header.Get("Sec-Fetch-Site") != "" || to.origin.Scheme != "https" || !strings.EqualFold(scheme, "http")
+}
+
 // isForeign reports whether another site's page may have caused the request.
 func isForeign(r *http.Request, ownHost string) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {

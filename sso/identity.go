@@ -1,6 +1,10 @@
 package sso
 
-import "slices"
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
 
 // maxUserName bounds a user name, in bytes: authSync's userName has at most 64 characters.
 const maxUserName = 256
@@ -31,7 +35,8 @@ func identify(c claims, t Tenant, s *Settings) (verified, error) {
 		}
 	}
 	user, ok := c.first(s.userNameClaims()...)
-	if !ok || user == "" || !tidy(user, maxUserName) {
+	// U+FFFD stands for bytes that are no text: of two such names each reader makes the same one.
+	if !ok || user == "" || !tidy(user, maxUserName) || strings.ContainsRune(user, utf8.RuneError) {
 		return verified{}, failed("identity.userName", ErrIdentity)
 	}
 	// Whoever may choose an address of their own could choose somebody else's.

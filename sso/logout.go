@@ -12,14 +12,14 @@ import (
 
 // serveLogout ends the session here first, so that an auth centre that is down leaves nobody signed in, and then sends the
 // browser to end the auth centre's own. Another site's page cannot force it: its POST is refused, and its link only leads to
-// a question.
+// a question. Nor can a picture, whose address somebody may have put on a page of the product's.
 func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request, e *record) error {
 	switch r.Method {
 	case http.MethodHead:
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	case http.MethodPost:
-		if err := e.site.posts.Check(r); err != nil {
+		if !fromHere(r, e.site) {
 			return fmt.Errorf("logout from elsewhere: %w", ErrBadRequest)
 		}
 	default:
@@ -27,7 +27,7 @@ func (rp *RelyingParty) serveLogout(w http.ResponseWriter, r *http.Request, e *r
 			w.WriteHeader(http.StatusNoContent)
 			return nil
 		}
-		if isForeign(r, e.site.origin.Host) {
+		if isForeign(r, e.site.origin.Host) || isPart(r.Header) {
 			return rp.pages.Confirm(w, templates.Locale(r), templates.ConfirmPage{
 				Purpose: templates.ConfirmSignOut, Action: ssoPrefix + "/logout", Cancel: "/",
 			})

@@ -161,7 +161,7 @@ func (o *openID) verifyJWT(ctx context.Context, p *provider, t target, place, ra
 	if len(raw) > maxIDToken {
 		return nil, nil, failed(place+".size", ErrToken)
 	}
-	if strings.Count(raw, ".") != 2 {
+	if !isCompact(raw) {
 		return nil, nil, failed(place+".form", ErrToken)
 	}
 	now := o.now()
@@ -186,7 +186,39 @@ func (o *openID) verifyJWT(ctx context.Context, p *provider, t target, place, ra
 	if err != nil {
 		return nil, nil, failed(place+".form", ErrToken)
 	}
-	return token, c, nil
+	return token, c, checkRead(place, c, token)
+}
+
+// isCompact reports whether raw has the form of a signed token (RFC 7515, section 7.1), and nothing that one reader leaves out.
+func isCompact(raw string) bool {
+	for _, c := range []byte(raw) {
+		if !isAlnum(c) && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return strings.Count(raw, ".") == 2
+}
+
+// checkRead sees to it that go-oidc compared the claims that we read: it takes their names in any mixture of small and capital
+// letters, and the last one of several, and a time beyond every clock for one that each processor makes another of.
+func checkRead(place string, c claims, token *oidc.IDToken) error {
+	if iss, ok := c.text("iss"); !ok || iss != token.Issuer {
+		return failed(place+".iss", ErrToken)
+	}
+	if !slices.Equal(c.audience(), token.Audience) {
+		return failed(place+".aud", ErrToken)
+	}
+	if exp, there := c["exp"]; there || !token.Expiry.IsZero() {
+		if at, ok := seconds(exp); !ok || at != token.Expiry.Unix() {
+			return failed(place+".exp", ErrToken)
+		}
+	}
+	if nbf, there := c["nbf"]; there {
+		if _, ok := seconds(nbf); !ok {
+			return failed(place+".nbf", ErrToken)
+		}
+	}
+	return nil
 }
 
 // userinfo asks who the access token is for. A provider may sign its answer (section 5.3.2): then issuer and audience are in it

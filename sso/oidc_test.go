@@ -99,13 +99,17 @@ type hostile struct {
 
 	mu sync.Mutex
 	// Under mu: what the next answers are, and how often keys and tokens were fetched.
-	meta      map[string]any
-	header    map[string]any
-	claims    map[string]any
-	userinfo  map[string]any
-	keys      map[string]*rsa.PrivateKey
-	signWith  *rsa.PrivateKey
-	hmacKey   []byte
+	meta     map[string]any
+	header   map[string]any
+	claims   map[string]any
+	userinfo map[string]any
+	keys     map[string]*rsa.PrivateKey
+	signWith *rsa.PrivateKey
+	hmacKey  []byte
+	// bend, if not nil, changes the signed ID token; payload, if not empty, stands for the JSON of claims; rawKeys for that of keys.
+	bend      func(string) string
+	payload   string
+	rawKeys   []json.RawMessage
 	keyCalls  int
 	tokens    int
 	challenge string
@@ -166,7 +170,7 @@ func newHostile(t *testing.T) *hostile {
 		o.form = r.PostForm
 		o.mu.Unlock()
 		reply(func() any {
-			answer := map[string]any{"access_token": "at", "token_type": "Bearer", "id_token": o.sign()}
+			answer := map[string]any{"access_token": "access-token-of-the-hostile-provider", "token_type": "Bearer", "id_token": o.sign()}
 			maps.Copy(answer, o.more)
 			return answer
 		})(w, r)
@@ -207,7 +211,14 @@ func (o *hostile) jwks() any {
 			"e": base64.RawURLEncoding.EncodeToString(big.NewInt(int64(key.E)).Bytes()),
 		})
 	}
-	return map[string]any{"keys": keys}
+	all := []any{}
+	for _, key := range o.rawKeys {
+		all = append(all, key)
+	}
+	for _, key := range keys {
+		all = append(all, key)
+	}
+	return map[string]any{"keys": all}
 }
 
 // sign makes the ID token. The caller holds mu.
@@ -220,6 +231,9 @@ func (o *hostile) sign() string {
 		return base64.RawURLEncoding.EncodeToString(b)
 	}
 	signed := enc(o.header) + "." + enc(o.claims)
+	if o.payload != "" {
+		signed = enc(o.header) + "." + base64.RawURLEncoding.EncodeToString([]byte(o.payload))
+	}
 	digest := sha256.Sum256([]byte(signed))
 	var signature []byte
 	switch {
@@ -234,7 +248,11 @@ func (o *hostile) sign() string {
 			o.t.Error(err)
 		}
 	}
-	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
+	token := signed + "." + base64.RawURLEncoding.EncodeToString(signature)
+	if o.bend != nil {
+		return o.bend(token)
+	}
+	return token
 }
 
 // signIn runs a sign-in: change makes it faulty after the browser was sent away, and may add callback parameters.
@@ -250,7 +268,7 @@ func (o *hostile) signIn(h *house, browser *http.Client, change func(o *hostile,
 // answer is the rest of signIn: the provider's answer to the authorization request u.
 func (o *hostile) answer(h *house, browser *http.Client, u *url.URL, change func(o *hostile, q url.Values)) reply {
 	o.t.Helper()
-	q := url.Values{"code": {"c0de"}, "state": {u.Query().Get("state")}}
+	q := url.Values{"code": {"c0de-of-the-hostile-provider"}, "state": {u.Query().Get("state")}}
 	now := h.clock.now()
 	o.mu.Lock()
 	o.challenge = u.Query().Get("code_challenge")
@@ -260,6 +278,7 @@ func (o *hostile) answer(h *house, browser *http.Client, u *url.URL, change func
 		"tenant": tenantA, "role": "admin",
 	}
 	o.userinfo = map[string]any{"sub": "u1", "userName": "zhang.san", "name": "张三"}
+	o.bend, o.payload, o.hmacKey = nil, "", nil
 	if change != nil {
 		change(o, q)
 	}

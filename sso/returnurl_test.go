@@ -20,38 +20,26 @@ func TestReturnPath(t *testing.T) {
 			t.Errorf("returnPath(%q) = %q, %v, want %q", in, got, ok, want)
 		}
 	}
-	for _, in := range refusedTargets() {
+	for _, in := range refusedTargets(t) {
 		if got, ok := sso.ReturnPath(in, appURL()); ok {
 			t.Errorf("returnPath(%q) = %q, want a refusal", in, got)
 		}
 	}
 }
 
-// refusedTargets are the inputs of published open redirects against comparable gateways, and our own addresses.
-func refusedTargets() []string {
-	return []string{
-		"", "desk", "?x", "#f", ".", "..",
-		"//evil.example", "///evil.example", "////evil.example/a", "//app.example@evil.example", `//evil.example\@app.example`,
-		"//[2001:db8::1]/", "//%65vil.example/",
-		`/\evil.example`, `\\evil.example`, `\/evil.example`, `/\/evil.example`, `https:\\evil.example`,
-		"/\t/evil.example", "/\n/evil.example", "/\r\n/evil.example", " //evil.example", "\x00//evil.example", "\v//evil.example",
-		"//\tevil.example", "ht\ntps://evil.example", "/a b", "/ü",
-		"HTTPS://evil.example", "https:evil.example", "https:/evil.example", "http:///evil.example", "javascript:alert(1)",
-		"JaVaScRiPt:alert(1)", "java\tscript:alert(1)", "data:text/html,x", "vbscript:x", "file:///etc/passwd", "blob:x", "intent:x",
-		"wss://app.example/", "http://app.example/",
-		"https://app.example.evil.example", "https://evilapp.example", "https://app.example@evil.example", "https://evil.example#@app.example",
-		`https://evil.example\.app.example`, "https://app.example./", "https://app.example:8443/", "https://аpp.example/",
-		"https://app。example/", "https://0x7f000001/", "https://2130706433/", "https://[::ffff:127.0.0.1]/", "https://app.example?x",
-		`/x/../\evil.example`, `/./\evil.example`, "/..//evil.example", "/%2e%2e//evil.example", "/x/..", "/./x", "/%2e%2e/x", "/x/%2e",
-		"/%2fevil.example", "/%5cevil.example", "/%09/evil.example", "/%0d%0aSet-Cookie:x=1", "/%zz", "/%00",
-		"/sso/callback", "/sso/login", "/sso/logout?x", "/sso", "/%73so/login", "/sso#x",
-		"/" + strings.Repeat("a", 9<<10),
+// refusedTargets are the samples of open redirects, and what only this address is not to be sent to: itself without TLS.
+func refusedTargets(tb testing.TB) []string {
+	tb.Helper()
+	targets := []string{"http://app.example/", "http://app.example/desk", "https://app.example:8443/"}
+	for _, s := range redirectSamples(tb, "https://app.example") {
+		targets = append(targets, s.target)
 	}
+	return targets
 }
 
 // FuzzReturnURL holds the rule against two parsers: what is accepted must be a path on our own origin for both.
 func FuzzReturnURL(f *testing.F) {
-	for _, in := range append(refusedTargets(), "/desk?a=1", "https://app.example/desk") {
+	for _, in := range append(refusedTargets(f), "/desk?a=1", "https://app.example/desk") {
 		f.Add(in)
 	}
 	f.Fuzz(func(t *testing.T, in string) {

@@ -347,7 +347,7 @@ func (rp *RelyingParty) serveConfirm(w http.ResponseWriter, r *http.Request, e *
 // serveConfirmed is the yes. It must come from our own page in this browser.
 func (rp *RelyingParty) serveConfirmed(w http.ResponseWriter, r *http.Request, e *record) error {
 	e.event = "confirm"
-	if err := e.site.posts.Check(r); err != nil {
+	if !fromHere(r, e.site) {
 		return fmt.Errorf("confirm from elsewhere: %w", ErrBadRequest)
 	}
 	wait, to, err := rp.takeWaiting(r, e)

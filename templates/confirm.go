@@ -47,5 +47,7 @@ func (c ConfirmPage) IsSwitch() bool { return c.Purpose == ConfirmSwitch }
 // Confirm writes the page with status 200. If it returns an error before the
 // page was sent, nothing has been written.
 func (p *Pages) Confirm(w http.ResponseWriter, lang Lang, page ConfirmPage) error {
-	return p.render(w, http.StatusOK, p.confirm, view{Lang: lang, Page: page})
+	// The form's Origin must be readable: browsers that do not say Sec-Fetch-Site, as on plain http, send "null" under
+	// no-referrer.
+	return p.render(w, http.StatusOK, p.confirm, view{Lang: lang, Page: page, referrer: "same-origin"})
 }

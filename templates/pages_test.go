@@ -139,7 +139,7 @@ func TestHeaders(t *testing.T) {
 				"Content-Type":            "text/html; charset=utf-8",
 				"Content-Language":        "en",
 				"Cache-Control":           "no-store",
-				"Referrer-Policy":         map[bool]string{true: "same-origin", false: "no-referrer"}[name == "resend"],
+				"Referrer-Policy":         map[bool]string{true: "same-origin", false: "no-referrer"}[name == "resend" || strings.HasPrefix(name, "confirm")],
 				"X-Content-Type-Options":  "nosniff",
 				"X-Frame-Options":         "DENY",
 				"Vary":                    "Accept-Language",
