@@ -202,7 +202,7 @@ func TestUserinfoHeaders(t *testing.T) {
 		for _, name := range []string{"Authorization", "X-OrgID-Authorization"} {
 			want := ""
 			if strings.Contains(" "+strings.Join(names, " ")+" ", " "+name+" ") {
-				want = "Bearer at"
+				want = "Bearer access-token-of-the-hostile-provider"
 			}
 			if got := o.asked["/userinfo"].Get(name); got != want {
 				t.Errorf("%v: %s = %q, want %q", names, name, got, want)
