@@ -77,8 +77,9 @@ func (rp *RelyingParty) limited(r *http.Request, tenant TenantID, answer func() 
 
 // unmatched answers a callback that belongs to no attempt of this browser, for the reason lost.
 func (rp *RelyingParty) unmatched(w http.ResponseWriter, r *http.Request, e *record, resp response, lost error) error {
+	nameless := resp.tenant == "" && e.site.tenant == ""
 	switch {
-	case resp.state != "" && (ownState(resp.state) || resp.tenant == "" || resp.failure != ""):
+	case resp.state != "" && (ownState(resp.state) || nameless || resp.failure != ""):
 		return rp.lost(w, r, e, resp.state, lost)
 	case resp.failure != "":
 		return ErrRefused

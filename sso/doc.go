@@ -25,6 +25,12 @@
 // endpoints for nginx, for Traefik, Caddy and HAProxy, and for Envoy. Each only says which request is meant; rules
 // ([Settings].Rules) are applied to the path as it will be forwarded, and a path that can be read in two ways is refused.
 //
+// # Hosts
+//
+// The auth centres know one callback, that of the public address. Further hosts ([Settings].Hosts) have sessions of their own: a
+// sign-in that begins on one passes through the public address, and comes back in a sealed ticket that only the browser that began
+// can use, once. A host may be bound to a tenant; then no other's session counts there.
+//
 // # Sessions
 //
 // Of a session the browser holds an opaque random id and nothing else; the store holds its SHA-256. A session is live iff it is

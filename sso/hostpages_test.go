@@ -133,6 +133,8 @@ func TestUnsolicitedOnFurtherHost(t *testing.T) {
 		status      int
 	}{
 		{boundHost, "code=c", 302},
+		{boundHost, "code=c&state=the-portals-own", 302},
+		{openHost, "code=c&state=the-portals-own", 400},
 		{boundHost, "code=c&tenant=" + tenantA, 302},
 		{boundHost, "code=c&tenant=" + tenantB, 403},
 		{openHost, "code=c", 400},
@@ -412,4 +414,23 @@ func TestCASOnFurtherHost(t *testing.T) {
 			h.wantAt(browser, h.url, "")
 		})
 	}
+}
+
+// TestBackchannelLogoutOnFurtherHost: a session of a further host is the auth centre's to end like any other.
+func TestBackchannelLogoutOnFurtherHost(t *testing.T) {
+	t.Parallel()
+	o := newHostile(t)
+	h := oidcHouse(t, o.URL, func(s *sso.Settings) { s.Hosts = []sso.Host{{Name: openHost}} })
+	browser, origin := h.browser(), "http://"+openHost
+	authorize := h.startAt(browser, origin, url.Values{"tenant": {tenantA}})
+	got := o.answer(h, browser, mustParse(t, authorize), nil)
+	if got = h.get(browser, got.header.Get("Location")); got.status != http.StatusSeeOther {
+		t.Fatalf("enter = %d\n%s", got.status, h.log)
+	}
+	h.wantAt(browser, origin, tenantA+"/zhang.san")
+	if got := h.backchannel(url.Values{"logout_token": {o.logoutToken(h, nil)}}); got.status != http.StatusOK {
+		t.Errorf("logout = %d\n%s", got.status, h.log)
+	}
+	h.clock.advance(sso.DecisionAge)
+	h.wantAt(browser, origin, "")
 }
