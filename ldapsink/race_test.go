@@ -13,11 +13,39 @@ import (
 	"github.com/kitbridge/kitbridge/orgsync"
 )
 
+// meet returns for each of n a function that waits, the first time, for the others to call theirs.
+func meet(n int) []func() {
+	var all sync.WaitGroup
+	all.Add(n)
+	arrive := make([]func(), n)
+	for i := range arrive {
+		var once sync.Once
+		arrive[i] = func() { once.Do(func() { all.Done(); all.Wait() }) }
+	}
+	return arrive
+}
+
 // meeting is a directory whose writers wait for each other before their first write of a
 // user: by then all of them have read and planned.
 type meeting struct {
 	ldapsink.Directory
 	arrive func()
+}
+
+// meetingLinks are links whose users wait for each other before they claim: by then all of
+// them have seen what is claimed.
+type meetingLinks struct {
+	ldapsink.Links
+	arrive func()
+}
+
+func (m meetingLinks) Claim(
+	ctx context.Context, tenant orgsync.TenantID, attribute string, want map[orgsync.UserName]int, keep bool,
+) (map[orgsync.UserName]bool, error) {
+	if keep {
+		m.arrive()
+	}
+	return m.Links.Claim(ctx, tenant, attribute, want, keep)
 }
 
 func (m meeting) Write(ctx context.Context, o ldapsink.Operation) error {
@@ -58,23 +86,24 @@ func TestNumbersOfTwoReplicas(t *testing.T) {
 				attributes["objectClass"], attributes["gidNumber"], attributes["homeDirectory"] = "posixAccount", "1", "/"
 			}
 			one := emptyFixture(t, kind.start(t))
-			var all, group sync.WaitGroup
-			all.Add(replicas)
+			var group sync.WaitGroup
+			claims, writes := meet(replicas), meet(replicas)
 			for n := range replicas {
 				f := &fixture{t: t, dir: one.dir, memory: one.memory, links: one.links, state: newState(), now: one.now}
 				f.state.tenant.ID = orgsync.TenantID(fmt.Sprint("race", n))
 				f.sink = f.open()
 				f.all() // the containers
-				var here sync.Once
-				met := meeting{f.connect(), func() { here.Do(func() { all.Done(); all.Wait() }) }}
-				f.sink = f.open(mapping(t, attributes), func(c *ldapsink.Config) { c.Directory = met })
+				f.sink = f.open(mapping(t, attributes), func(c *ldapsink.Config) {
+					c.Directory, c.Links = meeting{f.connect(), writes[n]}, meetingLinks{f.links, claims[n]}
+				})
 				var keys []orgsync.Key
 				for i := range users {
 					keys = append(keys, f.state.user(fmt.Sprintf("u%d%d", n, i), "某", ""))
 				}
 				group.Go(func() {
 					results, err := f.sink.Converge(t.Context(), f.state, keys)
-					here.Do(all.Done) // nobody waits for one who failed
+					go claims[n]() // nobody waits for one who failed
+					go writes[n]()
 					for _, r := range results {
 						err = errors.Join(err, r.Err)
 						if len(r.Warnings) > 0 {
