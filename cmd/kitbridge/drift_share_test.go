@@ -154,7 +154,7 @@ func TestComparisonMakesWay(t *testing.T) {
 			t.Error(err)
 		}
 		if err := <-done; !errors.Is(err, tt.want) {
-			t.Errorf("makes way %v: compare = %v, want %v", tt.makesWay, err, tt.want)
+			t.Fatalf("makes way %v: compare = %v, want %v", tt.makesWay, err, tt.want)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		if err := w.settle(ctx); err != nil {
