@@ -12,6 +12,7 @@ import (
 
 	"github.com/kitbridge/kitbridge/internal/peers"
 	"github.com/kitbridge/kitbridge/ldapsink"
+	"github.com/kitbridge/kitbridge/orgsync"
 )
 
 // TestCheck: each thing is told in order, up to the first that is wrong, and nothing is left
@@ -115,5 +116,28 @@ func TestCheckCrash(t *testing.T) {
 	}
 	if n < 40 {
 		t.Errorf("a check is %d writes: this shows little", n)
+	}
+}
+
+// TestEverybody: what is left out of whom is told also of those who are as they should be, if
+// that is asked for.
+func TestEverybody(t *testing.T) {
+	t.Parallel()
+	f := emptyFixture(t, nil)
+	f.sink = f.open()
+	f.state.user("li", "李四", "", orgsync.AttrEmail, "李@example.org")
+	f.state.user("zhang", "张三", "", orgsync.AttrEmail, "zhang@example.org")
+	f.all()
+	for everybody, want := range map[bool][]ldapsink.Warning{
+		false: nil,
+		true: {{
+			ID:   ldapsink.EntryID{Kind: ldapsink.UserEntry, Name: "li"},
+			Text: "mail left out: not an IA5 string: only ASCII characters are allowed",
+		}},
+	} {
+		whole := f.plan(ldapsink.WholeOptions{Everybody: everybody})
+		if diff := cmp.Diff(want, whole.Warnings); diff != "" || len(whole.Operations) > 0 {
+			t.Errorf("everybody %t: %v, warnings (-want +got):\n%s", everybody, whole.Operations, diff)
+		}
 	}
 }

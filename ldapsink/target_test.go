@@ -51,7 +51,7 @@ func targets() []target {
 			},
 		},
 		{
-			name: "389DS", steps: 40, large: 2000, slow: true, dialect: ldapsink.DirectoryServer389, userRDN: "uid", group: "groupOfNames", folding: ldapsink.FoldCase, ascii: true,
+			name: "389DS", steps: 40, large: 5000, slow: true, dialect: ldapsink.DirectoryServer389, userRDN: "uid", group: "groupOfNames", folding: ldapsink.FoldCase, ascii: true,
 			start: func(t testing.TB) *peers.Directory { return peers.DS389(t, peers.DS389Options{NoSync: true}) },
 			inPlace: func(e map[string][]string) bool {
 				return len(e["nsAccountLock"]) == 1 && e["nsAccountLock"][0] == "true"
