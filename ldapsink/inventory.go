@@ -212,7 +212,7 @@ func (r *round) take(u orgsync.User) {
 		}
 	}
 	rec.groups = int32(len(v.within)) - rec.within //nolint:gosec // as above
-	for _, g := range u.Grants { // who may not use an application any more may still be in its group
+	for _, g := range u.Grants {                   // who may not use an application any more may still be in its group
 		if r.org.perApp && g.App != "" {
 			v.group(EntryID{AppGroup, string(g.App)})
 		}
