@@ -102,7 +102,7 @@ func (r *round) intended(f found, candidates []EntryID) (EntryID, bool) {
 	adopts := r.sink.cfg.Adopt != nil && r.sink.cfg.Adopt()
 	for _, id := range candidates {
 		l := r.links[id]
-		if l.UUID != "" || l.DN == "" && !adopts || !r.isByUs(id, f) {
+		if l.UUID != "" || l.DN == "" && !adopts || !r.isByUs(id, f) && !r.isBare(id, l) {
 			continue
 		}
 		if dn, err := r.parse(l.DN); l.DN != "" && (err != nil || !dn.Equal(f.DN)) {
@@ -114,6 +114,13 @@ func (r *round) intended(f found, candidates []EntryID) (EntryID, bool) {
 		return id, true
 	}
 	return EntryID{}, false
+}
+
+// isBare: the tenant's entry holds nothing that tells whose it is. On Active Directory, where
+// nothing else does either, that we were about to add it is enough, whatever the tenant's name is
+// by now.
+func (r *round) isBare(id EntryID, l Link) bool {
+	return id.Kind == TenantEntry && l.DN != "" && r.server.profile.Creator == ""
 }
 
 // isByUs says whether our own account added the entry. Active Directory does not tell;
