@@ -75,9 +75,10 @@ func (h *house) ticketAt(browser *http.Client, origin, tenant, name, password st
 // meAt returns the status and the subject of /sso/me on a host.
 func (h *house) meAt(browser *http.Client, origin string) (int, string) {
 	h.t.Helper()
-	_, after, _ := strings.Cut(h.do(browser, http.MethodGet, origin+"/sso/me", nil).body, `"sub":"`)
+	got := h.do(browser, http.MethodGet, origin+"/sso/me", nil)
+	_, after, _ := strings.Cut(got.body, `"sub":"`)
 	sub, _, _ := strings.Cut(after, `"`)
-	return h.do(browser, http.MethodGet, origin+"/sso/me", nil).status, sub
+	return got.status, sub
 }
 
 func (h *house) wantAt(browser *http.Client, origin, want string) {
