@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,11 +85,22 @@ func (r *renewing) kept(t *testing.T) sso.Tokens {
 	return sso.Tokens{}
 }
 
-// held is a store whose first answer to RenewSession is late.
+// held is a store whose first answer to RenewSession is late. Of Decide the answers wait for each other, as many as armed says.
 type held struct {
 	*memory
 	once    sync.Once
 	release chan struct{}
+	armed   atomic.Int32
+	decided sync.WaitGroup
+}
+
+func (h *held) Decide(ctx context.Context, key sso.SessionKey, now time.Time) (sso.LiveSession, error) {
+	live, err := h.memory.Decide(ctx, key, now)
+	if h.armed.Add(-1) >= 0 {
+		h.decided.Done()
+		h.decided.Wait()
+	}
+	return live, err
 }
 
 func (h *held) RenewSession(ctx context.Context, key sso.SessionKey, turn time.Time, r sso.Renewal) (bool, error) {
@@ -119,6 +131,8 @@ func TestParallelRequestsRefreshOnce(t *testing.T) {
 	h.wantSubject(browser, tenantA+"/zhang.san")
 	h.wantCalls(t, "before the token runs out", 1, 1)
 	h.clock.advance(sso.TokenLeeway + time.Second)
+	port.decided.Add(2) // both replicas find that it is time before either takes the turn
+	port.armed.Store(2)
 
 	u, err := url.Parse(h.url)
 	if err != nil {
@@ -576,4 +590,34 @@ func TestTokensReachTheFurtherHost(t *testing.T) {
 	if calls := h.centre.Calls(tenantA); calls.Token != 2 || calls.LastToken.Get("grant_type") != "refresh_token" {
 		t.Errorf("%d token calls, want a refresh after the sign-in", calls.Token)
 	}
+}
+
+// rotating gives out a credential with an old secret for a while.
+type rotating struct {
+	*memory
+	stale atomic.Int32
+}
+
+func (r *rotating) Credential(ctx context.Context, tenant sso.TenantID) (sso.Credential, error) {
+	c, err := r.memory.Credential(ctx, tenant)
+	if r.stale.Add(-1) >= 0 {
+		c.Secret = "stale"
+	}
+	return c, err
+}
+
+// TestRefreshWhileTheSecretIsRotated: a refresh that was refused for the old secret is made once more with the new one.
+func TestRefreshWhileTheSecretIsRotated(t *testing.T) {
+	t.Parallel()
+	credentials := &rotating{}
+	h := renewingHouse(t, sso.RefreshExpiry, func(c *sso.Config) {
+		credentials.memory = c.Credentials.(*memory)
+		c.Credentials = credentials
+	})
+	browser := h.signedIn(t)
+	h.clock.advance(2 * time.Hour)
+	credentials.stale.Store(1)
+	h.wantSubject(browser, tenantA+"/zhang.san")
+	h.wantTold(t, "with the new secret", "session_refreshed unchanged")
+	h.wantCalls(t, "with the new secret", 3, 2)
 }

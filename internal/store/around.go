@@ -164,14 +164,10 @@ const (
 	grantPart      = 4
 )
 
-// aroundOf is the text of the query for the scope, the application and the user that
-// these expressions give.
-func aroundOf(scope, app, user string) string {
-	return `SELECT 2, instance, '', '', data, NULL, 0, 0, 0 FROM instance WHERE scope = ` + scope + `
-	UNION ALL SELECT 3, instance, '', '', version, mark, unbound, 0, 0 FROM credential WHERE scope = ` + scope + ` AND app = ` + app + `
-	UNION ALL SELECT 4, '', '', '', grants, NULL, 0, 0, 0 FROM person
-	WHERE scope = ` + scope + ` AND user_name = ` + user
-}
+// selectAround reads the surrounding of a user; that of a session is part of selectLive.
+const selectAround = `SELECT 2, instance, '', '', data, NULL, 0, 0, 0 FROM instance WHERE scope = ?
+	UNION ALL SELECT 3, instance, '', '', version, mark, unbound, 0, 0 FROM credential WHERE scope = ? AND app = ?
+	UNION ALL SELECT 4, '', '', '', grants, NULL, 0, 0, 0 FROM person WHERE scope = ? AND user_name = ?`
 
 // part is one row of such a query.
 type part struct {
@@ -218,7 +214,7 @@ func (a *around) keep(app orgsync.AppID) {
 func readAround(ctx context.Context, q querier, scope int64, app orgsync.AppID, user orgsync.UserName) (around, error) {
 	var a around
 	s, n, u := scope, string(app), string(user)
-	parts, err := collect(ctx, q, scanPart, aroundOf("?", "?", "?"), s, s, n, s, u)
+	parts, err := collect(ctx, q, scanPart, selectAround, s, s, n, s, u)
 	if err != nil {
 		return a, fmt.Errorf("read account: %w", err)
 	}

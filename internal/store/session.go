@@ -32,7 +32,12 @@ const (
 	WHERE s.id = ? AND s.expires > ? AND s.touched + s.idle > ?
 	UNION ALL SELECT 1, c.tenant, COALESCE(t.code, ''), COALESCE(t.name, ''), NULL, NULL, COALESCE(t.active, -1), c.realm, 0
 	FROM session s JOIN scope c ON c.id = s.scope LEFT JOIN tenant t ON t.scope = s.scope WHERE s.id = ?
-	UNION ALL `
+	UNION ALL SELECT 2, i.instance, '', '', i.data, NULL, 0, 0, 0
+	FROM session s JOIN instance i ON i.scope = s.scope WHERE s.id = ?
+	UNION ALL SELECT 3, k.instance, '', '', k.version, k.mark, k.unbound, 0, 0
+	FROM session s JOIN credential k ON k.scope = s.scope AND k.app = s.app WHERE s.id = ?
+	UNION ALL SELECT 4, '', '', '', p.grants, NULL, 0, 0, 0
+	FROM session s JOIN person p ON p.scope = s.scope AND p.user_name = s.user_name WHERE s.id = ?`
 )
 
 // noTenant stands for active where there is no tenant.
@@ -147,10 +152,7 @@ func (s *Store) EndStrandedSessions(ctx context.Context, authorities []sso.Handl
 // one moment.
 func (s *Store) Decide(ctx context.Context, key sso.SessionKey, now time.Time) (sso.LiveSession, error) {
 	id, at := key[:], now.UnixMilli()
-	ofSession := func(column string) string { return "(SELECT " + column + " FROM session WHERE id = ?)" }
-	parts, err := collect(ctx, s.readers, scanPart,
-		selectLive+aroundOf(ofSession("scope"), ofSession("app"), ofSession("user_name")),
-		id, at, at, id, id, id, id, id, id)
+	parts, err := collect(ctx, s.readers, scanPart, selectLive, id, at, at, id, id, id, id)
 	if err != nil {
 		return sso.LiveSession{}, fmt.Errorf("read session: %w", err)
 	}
