@@ -50,6 +50,10 @@ func gallery(w *window, s *signIn, name string, chinese bool) {
 		}
 		w.shows(zh)
 		w.keep("gallery-" + page + "-" + name)
+		inside := `(({left, right}) => left >= 16 && right <= innerWidth - 16)(document.querySelector("main").getBoundingClientRect())`
+		if fits, err := chromedp.Run(w.ctx, chromedp.Evaluate[bool](inside)); err != nil || !fits {
+			w.t.Errorf("%s has no margin on both sides (%v)", page, err)
+		}
 	}
 	as := func(user string) {
 		l := w.look

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kitbridge/kitbridge/internal/peers"
@@ -208,6 +209,7 @@ func nodeProviderClients(t *testing.T, dir string) {
 		}
 		v.is("")
 	})
+	t.Run("in a browser", func(t *testing.T) { nodeProviderInBrowser(t, s, provider) })
 	t.Run("new keys", func(t *testing.T) {
 		stays := enter(t, "rs", "zhangsan")
 		provider.Stop()
@@ -217,6 +219,38 @@ func nodeProviderClients(t *testing.T, dir string) {
 		enter(t, "rs", "zhangsan")
 		stays.is("rs/zhangsan")
 	})
+}
+
+// nodeProviderInBrowser is the whole way with the provider's own pages: in, to another tenant, and out.
+func nodeProviderInBrowser(t *testing.T, s *signIn, provider *nodeProvider) {
+	t.Helper()
+	w := openBrowser(t).open(t, look{language: "en"})
+	me := func() string {
+		w.do(chromedp.Navigate(s.publicURL + "/sso/me"))
+		return w.text()
+	}
+	w.do(chromedp.Navigate(s.publicURL + "/sso/login?tenant=es&return=/sso/me"))
+	w.do(chromedp.SendKeys(chromedp.CSS("input[name=login]"), "lisi"), chromedp.SendKeys(chromedp.CSS("input[name=password]"), "any"))
+	w.follow(chromedp.Click(chromedp.CSS("button")))
+	if text := me(); !strings.Contains(text, `"sub":"es/lisi"`) {
+		t.Errorf("after the sign-in /sso/me says %s", text)
+	}
+	w.do(chromedp.Navigate(s.publicURL + "/sso/login?tenant=rs")) // the provider answers at once: lisi, who is none of rs
+	w.shows("tenant_mismatch")
+	if text := me(); !strings.Contains(text, `"sub":"es/lisi"`) {
+		t.Errorf("after a refusal elsewhere /sso/me says %s", text)
+	}
+	w.do(chromedp.Navigate(s.publicURL + "/sso/logout"))
+	w.shows("Do you want to sign-out")
+	w.follow(chromedp.Click(chromedp.CSS("button[value=yes]")))
+	w.shows("signed out")
+	if text := me(); !strings.Contains(text, "unauthenticated") {
+		t.Errorf("after the sign-out /sso/me says %s", text)
+	}
+	w.do(chromedp.Navigate(s.publicURL + "/sso/login?tenant=es"))
+	if location, err := chromedp.Run(w.ctx, chromedp.Location()); err != nil || !strings.HasPrefix(location, provider.issuer) {
+		t.Errorf("after the sign-out the provider sends the browser on to %s, without asking who it is (%v)", location, err)
+	}
 }
 
 // checkRole looks at what the product gets to know.
