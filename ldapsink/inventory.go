@@ -29,6 +29,8 @@ type inventory struct {
 	members [][]int32         // by group: its users; nil: not needed so far
 
 	users, departments, groupEntries int // entries of ours that were read
+
+	differ, most int // users who differ, and how many may; 0: any number
 }
 
 // record is a user as they should be.
@@ -88,6 +90,12 @@ func (v *inventory) group(id EntryID) int32 {
 		v.ids, v.sizes = append(v.ids, id), append(v.sizes, 0)
 	}
 	return n
+}
+
+// differs notes one more user who differs, and says whether there are not too many.
+func (v *inventory) differs() bool {
+	v.differ++
+	return v.most == 0 || v.differ <= v.most
 }
 
 // mark returns the marks in which users met in group n are noted by n + 1.

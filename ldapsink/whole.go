@@ -17,6 +17,9 @@ type WholeOptions struct {
 	Adopt bool
 	// Guard bounds what may be deleted without a person's yes. Nil: there is no bound.
 	Guard *orgsync.Guard
+	// Most, if not zero, is how many users may differ: of more nothing is planned, and so much
+	// memory is not needed. The error is a [*TooManyError].
+	Most int
 	// Only, if not empty, is the Digest of the one plan that may be carried out.
 	Only string
 	// Everybody: the Warnings are about all users, also those whose entries are as they should
@@ -82,6 +85,15 @@ var (
 	ErrHeld        = errors.New("held for a person's yes")
 	ErrPlanChanged = errors.New("the directory or the state changed since the plan was made")
 )
+
+// TooManyError is a comparison that found more users to differ than it was to look at.
+type TooManyError struct{ Users int }
+
+// Error says how many.
+func (e *TooManyError) Error() string { return fmt.Sprintf("%d users differ", e.Users) }
+
+// Public returns the text for logs.
+func (e *TooManyError) Public() string { return e.Error() }
 
 // Plan compares the whole of a tenant with the directory and says what Reconcile would do.
 // It writes nothing, anywhere. Of a tenant that the directory may not hold, or that was purged,
@@ -158,6 +170,7 @@ func (s *Sink) compare(ctx context.Context, view orgsync.Inventory, options Whol
 		return nil, nil, whole, err
 	}
 	r.left, r.inventory, r.onlyPlans, r.everybody = whole.IsLeft, newInventory(), onlyPlans, options.Everybody
+	r.inventory.most = options.Most
 	if err := r.readAll(ctx, view, options.Adopt); err != nil {
 		return nil, nil, whole, err
 	}

@@ -455,3 +455,27 @@ func TestLockFirst(t *testing.T) {
 		})
 	}
 }
+
+// TestTooMany: of more users who differ than may, the number is told, and none of them is loaded.
+func TestTooMany(t *testing.T) {
+	t.Parallel()
+	f := emptyFixture(t, nil)
+	f.sink = f.open()
+	for i := range 30 {
+		f.state.user(fmt.Sprintf("u%02d", i), "某", "")
+	}
+	f.all()
+	for i := range 4 {
+		f.state.user(fmt.Sprintf("u%02d", i), "另", "")                      // changed
+		f.state.user(fmt.Sprintf("w%02d", i), "某", "")                      // missing
+		delete(f.state.users, orgsync.UserName(fmt.Sprintf("u%02d", 10+i))) // left over
+	}
+	view := &countingView{state: f.state}
+	_, err := f.sink.Plan(t.Context(), view, ldapsink.WholeOptions{Most: 11})
+	if many, ok := errors.AsType[*ldapsink.TooManyError](err); !ok || many.Users != 12 || view.loaded > 11 {
+		t.Errorf("Plan = %v with %d users loaded, want a TooManyError of 12 and at most 11", err, view.loaded)
+	}
+	if planned := f.plan(ldapsink.WholeOptions{Most: 12}); len(planned.Operations) < 12 {
+		t.Errorf("planned %v, want something about each of 12", shortly(planned.Operations))
+	}
+}

@@ -145,7 +145,9 @@ func (r *round) compareUsers(ctx context.Context, entries []found) error {
 		v.users++
 		n, known := v.find(orgsync.UserName(l.ID.Name))
 		if !known {
-			unequal = append(unequal, e)
+			if v.differs() {
+				unequal = append(unequal, e)
+			}
 			continue
 		}
 		rec := &v.records[n]
@@ -158,7 +160,9 @@ func (r *round) compareUsers(ctx context.Context, entries []found) error {
 			continue
 		}
 		v.byDN[dn] = n
-		unequal = append(unequal, e)
+		if v.differs() {
+			unequal = append(unequal, e)
+		}
 	}
 	return r.keep(ctx, unequal)
 }
@@ -204,6 +208,14 @@ func (r *round) sameNumbers(ctx context.Context) error {
 // missingUsers finds the users whose entries were not met: they stand elsewhere in the
 // subtree, or not at all.
 func (r *round) missingUsers(ctx context.Context, adopt bool) error {
+	for i := range r.inventory.records {
+		if rec := &r.inventory.records[i]; rec.wanted && !rec.seen {
+			r.inventory.differs()
+		}
+	}
+	if v := r.inventory; v.most > 0 && v.differ > v.most {
+		return &TooManyError{v.differ}
+	}
 	var names []orgsync.UserName
 	var texts []string
 	for i := range r.inventory.records {

@@ -89,6 +89,7 @@ func (c comparison) needs() bool { return len(c.Operations)+len(c.Adopts) > 0 }
 type wholeOptions struct {
 	adopt    bool
 	guard    *orgsync.Guard
+	most     int // of users that differ; 0: any number
 	only     string
 	progress func(done, total int)
 	// everybody: what is left out of whom is told also of those who are as they should be.
@@ -122,7 +123,7 @@ func wholeOf(s orgsync.Sink) (wholeSink, bool) {
 type wholeDirectory struct{ sink *ldapsink.Sink }
 
 func (d wholeDirectory) options(o wholeOptions) ldapsink.WholeOptions {
-	return ldapsink.WholeOptions{Adopt: o.adopt, Guard: o.guard, Only: o.only, Progress: o.progress, Everybody: o.everybody}
+	return ldapsink.WholeOptions{Adopt: o.adopt, Guard: o.guard, Most: o.most, Only: o.only, Progress: o.progress, Everybody: o.everybody}
 }
 
 func (d wholeDirectory) plan(ctx context.Context, view orgsync.Inventory, o wholeOptions) (comparison, error) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kitbridge/kitbridge/internal/store"
+	"github.com/kitbridge/kitbridge/ldapsink"
 	"github.com/kitbridge/kitbridge/orgsync"
 )
 
@@ -36,6 +37,9 @@ const (
 	// wayPoll is how often a comparison that holds a lane looks whether somebody waits for it,
 	// and mostWays how often in a row it makes way.
 	wayPoll, mostWays = 200 * time.Millisecond, 3
+	// mostDrift is how many users may differ for it to be drift, which is planned in memory. Of
+	// more only the number is told, and a repair is left to the lanes, part by part.
+	mostDrift = 20_000
 )
 
 // errMakeWay ends work on a tenant for which something was pushed meanwhile.
@@ -120,11 +124,14 @@ func (b *bridge) compareNow(ctx context.Context, d drifter, tenant orgsync.Tenan
 	if err != nil {
 		return false, err
 	}
-	name, guard := d.config.Name, guardOf(b.config)
-	found, err := d.sink.plan(ctx, view, wholeOptions{guard: guard})
+	name, options := d.config.Name, wholeOptions{guard: guardOf(b.config), most: mostDrift}
+	found, err := d.sink.plan(ctx, view, options)
 	if err != nil {
 		if pending, _ := b.store.Pending(ctx, name, tenant); pending {
 			return false, nil // perhaps the lane moved what was being read; next time
+		}
+		if many, ok := errors.AsType[*ldapsink.TooManyError](err); ok {
+			return true, b.settleMany(ctx, d, tenant, many.Users)
 		}
 		return false, err
 	}
@@ -137,7 +144,7 @@ func (b *bridge) compareNow(ctx context.Context, d drifter, tenant orgsync.Tenan
 			return nil // it is about to change; next time
 		}
 		return b.unlessNeeded(ctx, name, tenant, makesWay, func(ctx context.Context) error {
-			if found, err = d.sink.plan(ctx, view, wholeOptions{guard: guard}); err != nil {
+			if found, err = d.sink.plan(ctx, view, options); err != nil {
 				return err
 			}
 			if len(found.Operations) > 0 {
@@ -196,6 +203,25 @@ func (b *bridge) unlessNeeded(ctx context.Context, sink string, tenant orgsync.T
 	return err
 }
 
+// settleMany tells that so many users differ. To repair that the lane looks at everything once
+// more; what is left then is found the next time.
+func (b *bridge) settleMany(ctx context.Context, d drifter, tenant orgsync.TenantID, users int) error {
+	name := d.config.Name
+	if err := b.store.NoteCompared(ctx, name, tenant, time.Now(), users); err != nil {
+		return err
+	}
+	log := b.log.With("sink", name, "tenant_id", string(tenant), "users", users)
+	if d.config.OnDrift != "repair" {
+		log.WarnContext(ctx, "the sink was changed by somebody else; kitbridge plan shows what, reconcile heals it")
+		return nil
+	}
+	if err := b.store.OweTenant(ctx, name, tenant); err != nil {
+		return err
+	}
+	log.WarnContext(ctx, "the sink was changed by somebody else, so much that everything is looked at again")
+	return nil
+}
+
 // settleDrift tells what differs and repairs it if it may. It returns how many changes are
 // left to do.
 func (b *bridge) settleDrift(ctx context.Context, d drifter, view orgsync.Inventory, found comparison) (left int, err error) {
@@ -213,7 +239,7 @@ func (b *bridge) settleDrift(ctx context.Context, d drifter, view orgsync.Invent
 		b.log.LogAttrs(ctx, slog.LevelWarn, "the sink was changed by somebody else; kitbridge plan shows what, reconcile heals it", about...)
 		return n, nil
 	}
-	done, err := d.sink.reconcile(ctx, view, wholeOptions{guard: guardOf(b.config), only: found.Digest})
+	done, err := d.sink.reconcile(ctx, view, wholeOptions{guard: guardOf(b.config), most: mostDrift, only: found.Digest})
 	if err != nil {
 		return n, err
 	}

@@ -9,7 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-ldap/ldap/v3"
+
 	"github.com/kitbridge/kitbridge/internal/market"
+	"github.com/kitbridge/kitbridge/internal/peers"
+	"github.com/kitbridge/kitbridge/ldapsink"
 	"github.com/kitbridge/kitbridge/orgsync"
 )
 
@@ -163,3 +167,59 @@ func TestComparisonMakesWay(t *testing.T) {
 		cancel()
 	}
 }
+
+// TestMuchDrift: what is too much to be planned in memory is told, and left to the lane where
+// it is to be repaired.
+func TestMuchDrift(t *testing.T) {
+	t.Parallel()
+	for _, repair := range []bool{false, true} {
+		t.Run(fmt.Sprintf("repair %v", repair), func(t *testing.T) {
+			t.Parallel()
+			w, d, sink := dueWorld(t, func(context.Context, int) (comparison, error) {
+				return comparison{}, fmt.Errorf("compare: %w", &ldapsink.TooManyError{Users: 30_000})
+			})
+			if repair {
+				d.config.OnDrift = "repair"
+			}
+			whole, err := inventoryOf(w.bridge.store, demoTenant)
+			if err != nil {
+				t.Fatal(err)
+			}
+			missing := func() int {
+				t.Helper()
+				c, err := sink.wholeSink.plan(t.Context(), whole, wholeOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return len(c.Operations)
+			}
+			url := ldapURL(w)
+			conn, err := ldap.DialURL(url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+			if err := errors.Join(conn.Bind(peers.AdminDN, peers.AdminPassword), conn.Del(ldap.NewDelRequest("uid=lisi,ou=people,"+demoRoot, nil))); err != nil {
+				t.Fatal(err)
+			}
+			if n := missing(); n != 1 {
+				t.Fatalf("%d operations are to be done after sabotage, want 1", n)
+			}
+			if err := w.bridge.compare(t.Context(), d, demoTenant, anHourAgo(), true); err != nil {
+				t.Errorf("compare: %v", err)
+			}
+			if n, _, _ := w.drift(t); n != 30_000 {
+				t.Errorf("drift is %d, want what was found", n)
+			}
+			if err := w.settle(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if n := missing(); (n == 0) != repair {
+				t.Errorf("%d operations are left to do", n)
+			}
+		})
+	}
+}
+
+// ldapURL is where the directory of a world is.
+func ldapURL(w *world) string { return w.bridge.drifters[0].config.URL[0].Reveal() }

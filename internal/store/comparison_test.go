@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kitbridge/kitbridge/orgsync"
 	"github.com/kitbridge/kitbridge/sso"
 )
 
@@ -47,5 +48,32 @@ func TestTakeComparison(t *testing.T) {
 		if err != nil || got != step.want {
 			t.Errorf("%s: TakeComparison() = %v, %v, want %v", step.what, got, err, step.want)
 		}
+	}
+}
+
+// TestOweTenant: a sink owes everything of the one tenant, and nothing of another.
+func TestOweTenant(t *testing.T) {
+	t.Parallel()
+	s := open(t, config(t))
+	w := newWorld(t, s)
+	if err := s.OpenSinks(t.Context(), []string{"corp"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tenant := range []sso.TenantID{"t1", "t2"} {
+		w.PutTenant(t, sso.Tenant{ID: tenant, Live: true})
+		w.PutAccount(t, tenant, "app", "li", sso.Account{Status: sso.AccountActive})
+	}
+	settleLanes(t, s, "corp")
+	if err := s.OweTenant(t.Context(), "corp", "t1"); err != nil {
+		t.Fatal(err)
+	}
+	for tenant, want := range map[orgsync.TenantID]bool{"t1": true, "t2": false} {
+		if got, err := s.Pending(t.Context(), "corp", tenant); err != nil || got != want {
+			t.Errorf("Pending(%s) = %v, %v, want %v", tenant, got, err, want)
+		}
+	}
+	lane, err := s.Claim(t.Context(), "corp", time.Now(), time.Now(), 100)
+	if err != nil || lane.Tenant != "t1" || len(lane.Keys) != 2 {
+		t.Errorf("Claim = %+v, %v, want the tenant and its user", lane, err)
 	}
 }

@@ -23,14 +23,18 @@ const (
 	SELECT ?, t.scope, 0, 0, 0 FROM tenant t JOIN scope c ON c.id = t.scope WHERE c.realm = 0 AND t.announced = 1
 	ON CONFLICT (sink, scope) DO UPDATE SET due = 0`
 	// The numbers are those of orgsync: kinds of keys, urgencies, StatusEnabled.
-	oweEverything = `INSERT INTO dirty (lane, kind, item, urgency, next_try, revision, attempts, since, reason)
+	oweEverything = oweAllFrom + "WHERE l.sink = ?" + oweAgain
+	oweTenant     = oweAllFrom + `WHERE l.sink = (SELECT id FROM sink WHERE name = ?)
+	AND l.scope = (SELECT id FROM scope WHERE realm = 0 AND tenant = ?)` + oweAgain
+	oweAllFrom = `INSERT INTO dirty (lane, kind, item, urgency, next_try, revision, attempts, since, reason)
 	SELECT l.id, o.kind, o.item, o.urgency, 0, 1, 0, ?, '' FROM lane l JOIN (
 	SELECT t.scope AS scope, 1 AS kind, '' AS item, CASE t.active WHEN 1 THEN 1 ELSE 0 END AS urgency FROM tenant t
 	UNION ALL
 	SELECT d.scope, 2, d.code, CASE d.live WHEN 1 THEN 2 ELSE 4 END FROM department d
 	UNION ALL
 	SELECT u.scope, 3, u.user_name, CASE u.status WHEN 1 THEN 3 ELSE 0 END FROM person u WHERE length(u.data) > 0
-	) o ON o.scope = l.scope WHERE l.sink = ?
+	) o ON o.scope = l.scope `
+	oweAgain = `
 	ON CONFLICT (lane, kind, item) DO UPDATE SET next_try = 0, revision = dirty.revision + 1, attempts = 0, reason = ''`
 
 	selectHolds = "SELECT id, holds FROM sink WHERE name = ?"
@@ -38,6 +42,8 @@ const (
 	// Everything that failed, the dead too, is due again.
 	forgiveKeys  = "UPDATE dirty SET next_try = 0, attempts = 0 WHERE next_try > 0 AND lane IN (SELECT id FROM lane WHERE sink = ?)"
 	forgiveLanes = "UPDATE lane SET due = 0 WHERE sink = ?"
+	wakeLane     = `UPDATE lane SET due = 0 WHERE sink = (SELECT id FROM sink WHERE name = ?)
+	AND scope = (SELECT id FROM scope WHERE realm = 0 AND tenant = ?)`
 )
 
 // insertDirty marks in every lane of a scope. What was tried and failed is due again: the
@@ -173,6 +179,24 @@ func (s *Store) OweEverything(ctx context.Context, sink string) error {
 	})
 	if err != nil {
 		return fmt.Errorf("look at everything in sink %s again: %w", sink, err)
+	}
+	return nil
+}
+
+// OweTenant makes a sink owe everything there is of one tenant once more.
+func (s *Store) OweTenant(ctx context.Context, sink string, tenant orgsync.TenantID) error {
+	err := s.writer.inTx(ctx, durable, func(ctx context.Context, c conn) error {
+		if err := hold(ctx, c, takeGuard, sinksGuard); err != nil {
+			return err
+		}
+		if _, err := c.exec(ctx, oweTenant, s.now().UnixMilli(), sink, string(tenant)); err != nil {
+			return err
+		}
+		_, err := c.exec(ctx, wakeLane, sink, string(tenant))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("look at everything of a tenant in sink %s again: %w", sink, err)
 	}
 	return nil
 }

@@ -72,6 +72,7 @@ func TestPostgreSQL(t *testing.T) {
 		{"Claim", TestClaim},
 		{"ClaimAtOnce", TestClaimAtOnce},
 		{"TakeComparison", TestTakeComparison},
+		{"OweTenant", TestOweTenant},
 		{"BridgeIDStays", TestBridgeIDStays},
 		{"SecretIsBound", TestSecretIsBound},
 		{"DestroyedDataKey", TestDestroyedDataKey},
