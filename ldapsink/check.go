@@ -38,8 +38,8 @@ func (s server) checkBase(ctx context.Context) error {
 // Check examines the directory, for a person who sets it up: it yields each thing that was
 // looked at, with nil or what is wrong and what to do. To find out what the server does and
 // what the account may do there, it adds, changes, moves and deletes entries of its own
-// below base_dn, ou=kitbridge-probe-… and cn=kitbridge-probe-…. It leaves nothing behind; what
-// a crash left behind the next one deletes.
+// below base_dn, ou=kitbridge-probe-… and cn=kitbridge-probe-…, unless the directory is another
+// bridge's. It leaves nothing behind; what a crash left behind a later one deletes.
 func (s *Sink) Check(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		profile, err := s.Profile(ctx)
@@ -53,6 +53,9 @@ func (s *Sink) Check(ctx context.Context) iter.Seq2[string, error] {
 		if !yield("base_dn", err) || err != nil {
 			return
 		}
+		if known, err := s.standing(ctx, at); known && (!yield("owner", err) || err != nil) {
+			return // nothing is tried in a directory that is somebody else's
+		}
 		if !s.checkRights(ctx, at, yield) {
 			return
 		}
@@ -61,6 +64,21 @@ func (s *Sink) Check(ctx context.Context) iter.Seq2[string, error] {
 		}
 		checkSchema(ctx, at, s.cfg.Mapping, yield)
 	}
+}
+
+// standing says whether the directory is ours to write; it is not known before its owner's
+// entry is there. It writes nothing.
+func (s *Sink) standing(ctx context.Context, at server) (known bool, err error) {
+	if s.cfg.Register == nil {
+		return false, nil
+	}
+	entries, err := at.search(ctx, at.ownerDN(), BaseObject, "(objectClass=*)", "description")
+	if err != nil || len(entries) == 0 {
+		return err != nil, err
+	}
+	found, _ := parseDeed(entries[0].Attributes["description"])
+	_, err = s.cfg.Register(ctx, found)
+	return true, err
 }
 
 // checkRights tries what the account may do and then, if it may do it all, what the server

@@ -3,6 +3,7 @@ package ldapsink_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -139,5 +140,28 @@ func TestEverybody(t *testing.T) {
 		if diff := cmp.Diff(want, whole.Warnings); diff != "" || len(whole.Operations) > 0 {
 			t.Errorf("everybody %t: %v, warnings (-want +got):\n%s", everybody, whole.Operations, diff)
 		}
+	}
+}
+
+// TestCheckOwner: in a directory that is another bridge's nothing is tried.
+func TestCheckOwner(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, peers.SlapdOptions{}, newLedger("us").on)
+	if faults := f.examine(); len(faults) > 0 {
+		t.Errorf("Check of a directory without an owner: %v", faults)
+	}
+	f.all()
+	var said []string
+	for what := range f.sink.Check(t.Context()) {
+		said = append(said, what)
+	}
+	if !slices.Contains(said, "owner") {
+		t.Errorf("Check of our own directory says %q, want the owner among it", said)
+	}
+	f.sink = f.open(newLedger("them").on)
+	f.writes = nil
+	faults := f.examine()
+	if len(faults) != 1 || !strings.HasPrefix(faults[0], "owner: ") || len(f.writes) > 0 {
+		t.Errorf("Check of another's directory: %v, wrote %v", faults, f.writes)
 	}
 }

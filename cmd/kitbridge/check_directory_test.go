@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/go-ldap/ldap/v3"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/kitbridge/kitbridge/internal/peers"
 )
@@ -43,5 +44,39 @@ func TestCheckDirectory(t *testing.T) {
 	}
 	if after := contents(t, conn)[in.DN]; strings.Join(before, " ") != strings.Join(after, " ") {
 		t.Errorf("check wrote: %v, then %v", before, after)
+	}
+}
+
+// TestCheckDirectoryRights: a right that lacks is a fault, and named; nothing stays.
+func TestCheckDirectoryRights(t *testing.T) {
+	t.Parallel()
+	w, d := directoryWorld(t, "")
+	conn := dialAdmin(t, d)
+	before := contents(t, conn)
+	if err := conn.Bind("cn=admin,cn=config", "config"); err != nil {
+		t.Fatal(err)
+	}
+	request := ldap.NewModifyRequest("olcDatabase={1}mdb,cn=config", nil)
+	request.Add("olcAccess", []string{`{0}to attrs=title by dn.exact="` + peers.ServiceDN + `" read by * break`})
+	if err := conn.Modify(request); err != nil {
+		t.Fatal(err)
+	}
+	code, got, _ := runHere(t, "check", "--config", w.config)
+	for _, want := range []string{
+		"FAULT    sink corp: right to change users: title below " + peers.BaseDN + ": modify uid=probe-",
+		"Insufficient Access Rights (50); give the bind account write access: the right to write title of uid=probe-",
+	} {
+		if code != exitFailed || !strings.Contains(got, want) {
+			t.Errorf("check: exit %d, lacks %q:\n%s", code, want, got)
+		}
+	}
+	if err := conn.Bind(peers.AdminDN, peers.AdminPassword); err != nil {
+		t.Fatal(err)
+	}
+	after := contents(t, conn)
+	delete(before, peers.BaseDN) // its contextCSN counts the writes
+	delete(after, peers.BaseDN)
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("check left behind (-before +after):\n%s", diff)
 	}
 }
