@@ -22,6 +22,17 @@ func (r *round) sendAllowed(ctx context.Context, o Operation, err error) error {
 		return err
 	}
 	// Some servers ask for the right to each attribute, and not only for that to add the entry.
+	if lesser, parts := r.withoutDenied(o); len(parts) > 0 {
+		failed := r.server.send(ctx, lesser)
+		if failed == nil {
+			for _, p := range parts {
+				r.deny(o.ID, p)
+			}
+		}
+		if !hasCode(failed, ldap.LDAPResultInsufficientAccessRights) {
+			return failed
+		}
+	}
 	bare, rest := r.bare(o)
 	if len(rest.Changes) == 0 {
 		return err
@@ -35,6 +46,20 @@ func (r *round) sendAllowed(ctx context.Context, o Operation, err error) error {
 	return r.sendParts(ctx, rest, nil)
 }
 
+// withoutDenied is the entry without what was not allowed on another one.
+func (r *round) withoutDenied(o Operation) (lesser Operation, parts []portion) {
+	lesser = o
+	lesser.Attributes = maps.Clone(o.Attributes)
+	for _, name := range o.Attributes.names() {
+		p := portion{{ReplaceValues, name, o.Attributes[name]}}
+		if !o.requires(name) && r.isDenied(o.ID.Kind, p) {
+			delete(lesser.Attributes, name)
+			parts = append(parts, p)
+		}
+	}
+	return lesser, parts
+}
+
 // bare is the entry without what can be left out, and the modification that adds it.
 func (r *round) bare(o Operation) (bare, rest Operation) {
 	bare, rest = o, Operation{Kind: Modify, ID: o.ID, DN: o.DN, stage: o.stage}
@@ -45,12 +70,18 @@ func (r *round) bare(o Operation) (bare, rest Operation) {
 		rest.Changes = append(rest.Changes, Change{AddValues, "objectClass", more})
 	}
 	for _, name := range o.Attributes.names() {
-		if name != "cn" && name != "sn" && name != o.DN.attribute() && r.canLeaveOut(o.ID.Kind, name) {
+		if !o.requires(name) && r.canLeaveOut(o.ID.Kind, name) {
 			delete(bare.Attributes, name)
 			rest.Changes = append(rest.Changes, Change{ReplaceValues, name, o.Attributes[name]})
 		}
 	}
 	return bare, rest
+}
+
+// requires says whether the entry cannot be added without the attribute (RFC 4519, section
+// 3.12).
+func (o Operation) requires(name string) bool {
+	return slices.Contains([]string{"objectClass", "cn", "sn", o.DN.attribute()}, name)
 }
 
 // sendParts does each part of a modification for itself, except that it first tries to do

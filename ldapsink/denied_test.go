@@ -3,6 +3,7 @@ package ldapsink_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,22 +95,31 @@ func TestDeniedIsLearnt(t *testing.T) {
 	sent := 0
 	f.memory.Fault(func(o ldapsink.Operation) (before, after error) {
 		sent++
-		for _, c := range o.Changes {
-			if c.Name == "title" {
-				return ldap.NewError(ldap.LDAPResultInsufficientAccessRights, errors.New("")), nil
-			}
+		_, isAdded := o.Attributes["title"]
+		if isAdded || slices.ContainsFunc(o.Changes, func(c ldapsink.Change) bool { return c.Name == "title" }) {
+			return ldap.NewError(ldap.LDAPResultInsufficientAccessRights, errors.New("")), nil
 		}
 		return nil, nil
 	})
-	results, _ := f.converge(keys...)
-	for _, k := range keys {
-		if r := results[k]; r.Err != nil || len(r.Warnings) != 1 || !strings.HasPrefix(r.Warnings[0], "title left out") {
-			t.Errorf("%s: %v, warnings %q", k, r.Err, r.Warnings)
+	check := func(what string, most int) {
+		t.Helper()
+		sent = 0
+		results, _ := f.converge(keys...)
+		for _, k := range keys {
+			if r := results[k]; r.Err != nil || len(r.Warnings) != 1 || !strings.HasPrefix(r.Warnings[0], "title left out") {
+				t.Errorf("%s: %s: %v, warnings %q", what, k, r.Err, r.Warnings)
+			}
+		}
+		if sent > most {
+			t.Errorf("%s: %d requests for %d users, want at most %d", what, sent, users, most)
 		}
 	}
-	if most := 2*users + 4*4; sent > most { // the first of each of four connections finds it out
-		t.Errorf("%d requests for %d users, want at most %d", sent, users, most)
+	check("changed", 2*users+4*4) // the first of each of four connections finds it out
+	keys = nil
+	for n := range users {
+		keys = append(keys, f.state.user(fmt.Sprintf("other%02d", n), "名", "", orgsync.AttrPosition, "工程师", orgsync.AttrEmail, "a@example.org"))
 	}
+	check("added", 2*users+4*12+1) // and the members of a group
 }
 
 // TestAccessIsNeverLeftOut: what takes access away is no value to do without.
