@@ -301,8 +301,11 @@ func TestPushesWin(t *testing.T) {
 	t.Run("tenant removed", func(t *testing.T) {
 		t.Parallel()
 		h := newHouse(t, nil)
-		h.PutTenant(t, sso.Tenant{ID: tenantA, Code: "chenguang", Name: "晨光制造", Live: false})
+		h.PutTenant(t, sso.Tenant{ID: tenantA, Code: "acme", Name: "ACME 工具", Live: false})
 		h.useStatic(whole(h))
+		if got := h.get(ssotest.Browser(t), "/sso/login?tenant=acme"); got.status != http.StatusForbidden {
+			t.Errorf("login by the code = %d, want 403", got.status)
+		}
 		if got := h.get(ssotest.Browser(t), "/sso/login?tenant="+tenantA); got.status != http.StatusForbidden || h.centre.Calls(tenantA).Authorize != 0 {
 			t.Errorf("login = %d, want 403: the configuration brings no removed tenant back", got.status)
 		}
