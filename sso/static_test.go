@@ -367,7 +367,10 @@ func TestProfilesSideBySide(t *testing.T) {
 			t.Errorf("%s: %d, want 400", name, got.status)
 		}
 	}
-	if got := h.get(cas, "/sso/callback?"+url.Values{"code": {"c"}, "tenant": {tenantB}}.Encode()); got.status != http.StatusBadRequest {
+	if got := h.get(cas, backB+"&code=c"); got.status != http.StatusBadRequest {
+		t.Errorf("a ticket and a code: %d, want 400", got.status)
+	}
+	if got := h.get(cas, "/sso/callback?"+url.Values{"code": {"ST-1"}, "tenant": {tenantB}}.Encode()); got.status != http.StatusBadRequest {
 		t.Errorf("a code of a tenant that sends tickets: %d, want 400", got.status)
 	}
 	if calls := h.centre.Calls(tenantA); calls.Token != 0 || h.centre.Calls(tenantB).Token+h.centre.Calls(tenantB).Validate != 0 {

@@ -29,8 +29,6 @@ type place struct {
 	line, col int
 	// bad: the value could not be read; checks pass over it.
 	bad bool
-	// changed: the value differs from the default.
-	changed bool
 }
 
 func placeOf(n ast.Node) place {
@@ -148,13 +146,11 @@ func (d *decoder) section(n ast.Node, v reflect.Value, path string) {
 			continue // "key:" with nothing behind it is the default, as if it were not there
 		}
 		target := v.Field(k.index)
-		before := reflect.ValueOf(target.Interface())
 		if name == k.name {
 			d.value(e.Value, target, k.field, sub)
 		} else {
 			d.secretFile(e.Value, target, join(path, k.name), sub)
 		}
-		d.places[sub].changed = !same(before, target)
 	}
 }
 

@@ -3,35 +3,15 @@ package main
 import (
 	"cmp"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 )
-
-// unbuilt are the keys that are accepted, but whose feature does not exist yet:
-// a value other than the default does nothing. A feature's entry goes when the feature comes.
-type unbuilt struct{ key string }
-
-func unbuiltKeys() []unbuilt {
-	return []unbuilt{
-		{key: "marketplace.keys.base"},
-	}
-}
 
 // warnings lists what is accepted but deserves a look, in the order of lines.
 func (d *decoder) warnings(c *Config) []Warning {
 	var warnings []Warning
 	warn := func(key string, at place, text string) {
 		warnings = append(warnings, Warning{File: d.file, Line: at.line, Col: at.col, Key: key, Text: text})
-	}
-	index := regexp.MustCompile(`\[[0-9]+\]`)
-	for key, at := range d.places {
-		plain := index.ReplaceAllString(key, "")
-		for _, u := range unbuiltKeys() {
-			if u.key == plain && at.changed {
-				warn(key, *at, "is accepted, but this version does not act on it yet")
-			}
-		}
 	}
 	if oidc := c.SSO.Profile == "oidc"; d.given("sso.id_token") && oidc != (c.SSO.IDToken == "required") {
 		text := "changes nothing: with profile " + c.SSO.Profile + " no ID token is asked for"
@@ -54,6 +34,9 @@ func (d *decoder) warnings(c *Config) []Warning {
 	}
 	if len(c.Marketplace.Keys.Kit)+len(c.Marketplace.Keys.V1) == 0 {
 		warn("marketplace.keys", d.placeFor("marketplace.keys"), "has no access key, so every message of the marketplace is refused; copy one from the seller centre into kit")
+	}
+	if len(c.Marketplace.Keys.Base) > 0 && c.Marketplace.BaseUpstream == "" {
+		warn("marketplace.keys.base", d.placeFor("marketplace.keys.base"), "checks calls that nobody gets: without marketplace.base_upstream they are refused; name the product's endpoint there")
 	}
 	if len(c.Sinks) == 0 {
 		warn("sinks", d.placeFor("sinks"), "is empty, so no directory and no table is kept; people can sign in all the same")

@@ -23,7 +23,7 @@ const lookEvery = 2 * time.Second
 // others want a restart.
 func isLive(key string) bool {
 	switch key {
-	case "marketplace.keys.kit", "marketplace.keys.v1", "marketplace.private_key_files", "marketplace.clock_skew", "log.level", "sso.tenants":
+	case "marketplace.keys.kit", "marketplace.keys.base", "marketplace.keys.v1", "marketplace.private_key_files", "marketplace.clock_skew", "log.level", "sso.tenants":
 		return true
 	default:
 		return false
@@ -181,6 +181,7 @@ func pushSettings(m Marketplace, keys []*rsa.PrivateKey) push.Settings {
 	return push.Settings{
 		Verifier: push.Verifier{Keys: revealAll(m.Keys.Kit), Skew: m.ClockSkew},
 		Token:    push.TokenVerifier{Keys: revealAll(m.Keys.V1)},
+		Base:     push.BaseVerifier{Keys: revealAll(m.Keys.Base), Skew: m.ClockSkew},
 		Opener:   push.Opener{Keys: keys},
 	}
 }

@@ -90,6 +90,7 @@ func TestReloadTakesEffect(t *testing.T) {
 	want := &push.Settings{
 		Verifier: push.Verifier{Keys: []string{"new", "old"}, Skew: 2 * time.Minute},
 		Token:    push.TokenVerifier{Keys: []string{"one"}}, Opener: push.Opener{Keys: []*rsa.PrivateKey{}},
+		Base: push.BaseVerifier{Keys: []string{}, Skew: 2 * time.Minute},
 	}
 	if diff := cmp.Diff(want, f.forced.Load()); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)

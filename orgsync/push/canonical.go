@@ -15,6 +15,7 @@ type form struct {
 	keepNulls  bool // otherwise members of the body itself that are null are left out
 	deep       bool // objects inside are sorted too; otherwise they keep their order
 	descending bool // the names of the body itself run backwards
+	texts      bool // numbers and truth values of the body itself are text
 }
 
 // write writes the document in that form. A name that stands twice in an object is
@@ -75,9 +76,19 @@ func (w writer) object(n node, top bool) {
 		w.comma(&first)
 		w.string(m.label)
 		_ = w.WriteByte(':')
-		w.value(m.body)
+		w.member(m.body, top)
 	}
 	_ = w.WriteByte('}')
+}
+
+// member writes the value of a member.
+func (w writer) member(n node, top bool) {
+	switch kind := n.kind(); {
+	case !top || !w.form.texts, kind == objectToken, kind == arrayToken, kind == stringToken, kind == nullToken:
+		w.value(n)
+	default:
+		_, _ = w.Write([]byte(`"` + string(n.literal()) + `"`))
+	}
 }
 
 func (w writer) comma(first *bool) {

@@ -36,5 +36,6 @@
 //
 // It keeps nothing, sends nothing and knows no rule about what a push does; that is
 // package orgsync. The base (lifecycle) interfaces, which share the address, are handed to
-// Config.Base as they come, or refused.
+// Config.Base as they come – those of V2, if Settings.Base has keys, once their signature
+// was found good – or refused.
 package push

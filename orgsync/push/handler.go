@@ -39,6 +39,8 @@ type Settings struct {
 	Verifier Verifier
 	// Token checks those of the first; its keys also sign the answers to them.
 	Token TokenVerifier
+	// Base checks base (lifecycle) calls of the second generation before Config.Base gets them.
+	Base BaseVerifier
 	// Opener decrypts client secrets of both.
 	Opener Opener
 }
@@ -250,7 +252,13 @@ func (h *Handler) base(w http.ResponseWriter, r *http.Request, rec *record) erro
 	if err != nil {
 		return err
 	}
-	rec.bytes, rec.forwarded = len(body), true
+	rec.bytes = len(body)
+	if r.Method == http.MethodPost {
+		if err := rec.settings.Base.Verify(r.URL.RawQuery, body, h.config.Now()); err != nil {
+			return err
+		}
+	}
+	rec.forwarded = true
 	return h.config.Base(w, r, body)
 }
 
