@@ -2,6 +2,7 @@ package sso_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -35,6 +36,23 @@ func TestCookieIsReadAsNetHTTPReadsIt(t *testing.T) {
 		}
 		if got := sso.CookieOf(r); got != want {
 			t.Fatalf("cookie in %q = %q, want %q", r.Header["Cookie"], got, want)
+		}
+	})
+}
+
+// TestFoldsTo: the cheap look at a header's name comes to the same as folding it.
+func TestFoldsTo(t *testing.T) {
+	t.Parallel()
+	piece := rapid.SampledFrom([]string{"x", "X", "-", "_", ".", " ", "auth", "AUTH", "forwarded", "é", "\xff", "0", "K", "user", ""})
+	rapid.Check(t, func(t *rapid.T) {
+		name := ""
+		for _, p := range rapid.SliceOfN(piece, 0, 8).Draw(t, "name") {
+			name += p
+		}
+		for _, prefix := range []string{"", "x-auth-", "x-forwarded-", "x-", "--"} {
+			if got, want := sso.FoldsTo(name, prefix), strings.HasPrefix(sso.FoldHeader(name), prefix); got != want {
+				t.Fatalf("%q begins with %q: %t, want %t", name, prefix, got, want)
+			}
 		}
 	})
 }

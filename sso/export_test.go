@@ -197,3 +197,9 @@ func StripCookies(rp *RelyingParty, header string) string {
 	rp.cookies.strip(h)
 	return h.Get("Cookie")
 }
+
+// FoldsTo is foldsTo.
+func FoldsTo(name, prefix string) bool { return foldsTo(name, prefix) }
+
+// FoldHeader is foldHeader.
+func FoldHeader(name string) string { return foldHeader(name) }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 )
 
 // The identity headers. All of them are always sent, empty if unknown: a name that is left out would let a client's own
@@ -86,17 +87,37 @@ func foldHeader(name string) string {
 	}, name)
 }
 
+// foldsTo reports whether the folded name begins with prefix. It costs nothing where names are of ASCII, as those that a server
+// hands on are.
+func foldsTo(name, prefix string) bool {
+	for i := range len(prefix) {
+		if i == len(name) {
+			return false
+		}
+		c := name[i]
+		switch {
+		case c >= utf8.RuneSelf: // several bytes are one character
+			return strings.HasPrefix(foldHeader(name), prefix)
+		case 'A' <= c && c <= 'Z':
+			c |= 0x20
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		default:
+			c = '-'
+		}
+		if c != prefix[i] {
+			return false
+		}
+	}
+	return true
+}
+
 // isIdentityName reports whether a header name may be read as one of the identity headers.
 func isIdentityName(name string) bool {
 	name = strings.TrimSpace(name)
-	if len(name) < len("x-auth-") || len(name) > 64 || name[0]|0x20 != 'x' {
+	if len(name) > 64 || !foldsTo(name, "x-auth-") {
 		return false
 	}
-	rest, ours := strings.CutPrefix(foldHeader(name), "x-auth-")
-	if !ours {
-		return false
-	}
-	switch rest {
+	switch strings.TrimPrefix(foldHeader(name), "x-auth-") {
 	case "subject", "user", "tenant", "name", "role", "org", "email", "mobile", "session", "assertion", "test":
 		return true
 	}

@@ -124,12 +124,15 @@ func (p *proxy) rewrite(pr *httputil.ProxyRequest) {
 // isProxyName reports whether a product may read a header as the word of a proxy before it, or as a command to take the
 // request for another one.
 func isProxyName(name string) bool {
-	switch folded := foldHeader(name); folded {
-	case "forwarded", "x-real-ip", "x-rewrite-url", "x-client-ip", "true-client-ip", "proxy", "http2-settings":
+	if foldsTo(name, "x-forwarded-") || foldsTo(name, "x-original-") {
 		return true
-	default:
-		return strings.HasPrefix(folded, "x-forwarded-") || strings.HasPrefix(folded, "x-original-") || folded == "x-forwarded"
 	}
+	for _, known := range [...]string{"forwarded", "x-real-ip", "x-rewrite-url", "x-client-ip", "true-client-ip", "proxy", "http2-settings", "x-forwarded"} {
+		if foldsTo(name, known) && foldHeader(name) == known {
+			return true
+		}
+	}
+	return false
 }
 
 // answered takes out of an answer what would change our own cookies.
