@@ -152,8 +152,11 @@ func TestCheckOwner(t *testing.T) {
 	}
 	f.all()
 	var said []string
-	for what := range f.sink.Check(t.Context()) {
+	for what, err := range f.sink.Check(t.Context()) {
 		said = append(said, what)
+		if err != nil {
+			t.Errorf("Check of our own directory: %s: %v", what, err)
+		}
 	}
 	if !slices.Contains(said, "owner") {
 		t.Errorf("Check of our own directory says %q, want the owner among it", said)
