@@ -22,6 +22,12 @@
 // KITBRIDGE_REPLICA_KILLS and _RATE (TestReplicas), KITBRIDGE_SERVER_CRASHES
 // (TestServersCrash).
 //
+// The sign-in half: signin_scene_test.go is a bridge and its visitors, signin_centre_test.go an auth centre of the marketplace's
+// kind, provider_test.go walks through the pages of real providers (LemonLDAP::NG, node-oidc-provider), and the files that
+// end with browser_test.go look at it in Chromium; what they see is kept in $KITBRIDGE_ARTEFACTS. trial_browser_test.go types
+// the commands of docs/sign-in.md. fronts_test.go and nginx_test.go run the web servers of that page, fronts_played_test.go
+// plays those that Debian does not have.
+//
 // The files that begin with history hold random ones: history_random_test.go makes
 // up what a marketplace might say, history_model_test.go says by the rules alone
 // what the tables then hold. A test prints the seeds that it plays;
