@@ -4,6 +4,7 @@ package integration_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/google/go-cmp/cmp"
 )
 
 // pasted is a shell into which somebody pastes the commands of a page, one block after another.
@@ -96,6 +98,19 @@ func openShell(t *testing.T, folder string, addresses map[string]string) *pasted
 	return &pasted{t, in, bufio.NewReader(out), strings.NewReplacer(replace...)}
 }
 
+// fetch asks for an address of the page's own origin as a script of the page does, and returns status and body.
+func (w *window) fetch(path string) string {
+	w.t.Helper()
+	w.do(chromedp.Evaluate[chromedp.Void](`window.said = ""; fetch("` + path + `").then(async (r) => { said = r.status + " " + await r.text() }).catch((e) => { said = "failed: " + e }); 0`))
+	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	defer cancel()
+	said, err := chromedp.Run(ctx, chromedp.Poll[string]("window.said"))
+	if err != nil {
+		w.t.Fatalf("fetch %s: %v", path, err)
+	}
+	return said
+}
+
 // TestTrial does what docs/sign-in.md tells people to do in ten minutes, word for word, and looks at it in a browser.
 func TestTrial(t *testing.T) {
 	t.Parallel()
@@ -144,6 +159,10 @@ func TestTrial(t *testing.T) {
 	if out := shell.paste("6"); !strings.Contains(out, accepted) {
 		t.Errorf("taking access away answered %s", out)
 	}
+	wantScript := `401 {"error":"unauthenticated","login_url":"http://` + front + `/sso/login?return=%2Forders"}`
+	await(t, 2*time.Second, func() string { // a script of the page that is still open, through nginx
+		return cmp.Diff(wantScript, strings.TrimSpace(w.fetch("/api/orders")))
+	})
 	await(t, 2*time.Second, func() string {
 		w.do(chromedp.Reload())
 		if text := w.text(); strings.Contains(text, "account:") {
