@@ -134,3 +134,24 @@ process.stdin.on('data', (piece) => { text += piece }).on('end', () => {
 		t.Errorf("of %d addresses:\n%s", len(locations), out)
 	}
 }
+
+// TestPublicListenerShowsNothing: what is for operators is on the admin listener only (CVE-2022-24797 and its like), whatever Host,
+// spelling or forwarded header somebody asks with.
+func TestPublicListenerShowsNothing(t *testing.T) {
+	t.Parallel()
+	s := startSignIn(t)
+	s.bind(t, "t1", "zhangsan")
+	v := s.visitor(t, "zhangsan")
+	v.signedIn("t1")
+	for _, path := range []string{
+		"/metrics", "/debug/pprof/", "/debug/vars", "/api/v1/status", "/api/v1/sessions", "/api/v1/users", "/readyz", "/console", "/admin", "/sso/metrics", "/sso/../metrics", "//metrics", "/sso/%2e%2e/api/v1/status",
+		"/.git/config", "/kitbridge.yaml", "/kitbridge.db", "/sso/..%2fkitbridge.yaml",
+	} {
+		for _, headers := range [][]string{nil, {"X-Forwarded-Host", "127.0.0.1:8081"}, {"X-Original-URL", "/metrics"}, {"X-Rewrite-URL", "/metrics"}} {
+			got := v.get(path, headers...)
+			if got.status == http.StatusOK || strings.Contains(got.body, "kitbridge_") || strings.Contains(got.body, "zhangsan") {
+				t.Errorf("%s %q = %d\n%s", path, headers, got.status, got.body)
+			}
+		}
+	}
+}
