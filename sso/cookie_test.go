@@ -14,7 +14,7 @@ import (
 func TestCookieIsReadAsNetHTTPReadsIt(t *testing.T) {
 	t.Parallel()
 	piece := rapid.SampledFrom([]string{
-		"__Host-kitbridge", "=", ";", "; ", " ", "\t", "a", "b", `"`, "\\", "\x00", "é", "__Host-kitbridge=", "__host-kitbridge=a", "__Host-kitbridge=a", `="a"`, ",", "$Version=1",
+		"__Host-kitbridge", "=", ";", "; ", " ", "\t", "a", "b", `"`, "\\", "\x00", "é", "__Host-kitbridge=", "__host-kitbridge=a", "__Host-kitbridge=a", "__Host-kitbridge=a;", "__Host-kitbridge=b; ", "__Host-kitbridge=c;", `="a"`, ",", "$Version=1",
 		"__Host-kitbridge-x=a", "\n",
 	})
 	rapid.Check(t, func(t *rapid.T) {
