@@ -155,7 +155,13 @@ func TestEndpointsThatAreSet(t *testing.T) {
 	}{
 		{"key set", map[string]any{"jwks_uri": "https://evil.example/keys"}, func(s *sso.Settings, base string) { s.JWKSURL = base + "/moved/keys" }, true},
 		{"key set of a document without one", map[string]any{"jwks_uri": nil}, func(s *sso.Settings, _ string) { s.JWKSURL = "{domain}/moved/keys" }, true},
-		{"userinfo", map[string]any{"userinfo_endpoint": "https://evil.example/u"}, func(s *sso.Settings, base string) { s.UserinfoURL = base + "/moved/userinfo" }, true},
+		{"userinfo", map[string]any{"userinfo_endpoint": "https://evil.example/u"}, func(s *sso.Settings, base string) {
+			s.UserinfoURL, s.JWKSURL = base+"/moved/userinfo", base+"/keys"
+		}, true},
+		{"endpoints without a key set count for nothing", nil, func(s *sso.Settings, _ string) {
+			kit := sso.DefaultSettings(sso.ProfileKit)
+			s.AuthorizeURL, s.TokenURL, s.UserinfoURL = kit.AuthorizeURL, kit.TokenURL, kit.UserinfoURL
+		}, true},
 		{"everything", map[string]any{"issuer": "https://evil.example"}, func(s *sso.Settings, base string) {
 			s.AuthorizeURL, s.TokenURL, s.UserinfoURL, s.JWKSURL = base+"/authorize", base+"/token", base+"/userinfo", base+"/keys"
 		}, false},

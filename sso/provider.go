@@ -54,7 +54,7 @@ type providerEntry struct {
 // get returns the provider at at. The error is ErrInsecureDomain, ErrProviderUnreachable or ErrProviderAnswer.
 func (ps *providers) get(ctx context.Context, at origin) (*provider, error) {
 	set := ps.set(at.domain)
-	if !strings.Contains(ps.settings.AuthorizeURL+ps.settings.TokenURL+ps.settings.UserinfoURL+ps.settings.JWKSURL, "{domain}") {
+	if ps.settings.JWKSURL == "" || !strings.Contains(ps.settings.AuthorizeURL+ps.settings.TokenURL+ps.settings.UserinfoURL+ps.settings.JWKSURL, "{domain}") {
 		at.domain = "" // many tenants of one issuer share what is known of it
 	}
 	ps.mu.Lock()
@@ -88,9 +88,12 @@ func (ps *providers) get(ctx context.Context, at origin) (*provider, error) {
 	return fresh, err
 }
 
-// set returns the endpoints that the settings name.
+// set returns the endpoints that the settings name beside a key set.
 func (ps *providers) set(domain string) provider {
 	s := ps.settings
+	if s.JWKSURL == "" {
+		return provider{}
+	}
 	at := func(template string) string { return expand(template, domain, s.App, "") }
 	return provider{authorize: at(s.AuthorizeURL), token: at(s.TokenURL), userinfo: at(s.UserinfoURL), jwks: at(s.JWKSURL)}
 }

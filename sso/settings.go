@@ -33,9 +33,9 @@ type Settings struct {
 	// UnifiedLoginURL is the marketplace's own login page, used where no tenant is known. Empty, or with `{appId}` while App
 	// is empty: not offered.
 	UnifiedLoginURL string
-	// AuthorizeURL, TokenURL, UserinfoURL and LogoutURL are endpoints. With profile oidc they and JWKSURL come from discovery;
-	// one that is set replaces the discovered one and may stand on any host, and with AuthorizeURL, TokenURL and JWKSURL set
-	// nothing is discovered. Profile cas has its login page as AuthorizeURL and serviceValidate as UserinfoURL.
+	// AuthorizeURL, TokenURL, UserinfoURL and LogoutURL are endpoints. With profile oidc they and JWKSURL come from discovery, unless
+	// JWKSURL is set: then each that is set replaces the discovered one and may stand on any host, and with AuthorizeURL and
+	// TokenURL nothing is discovered. LogoutURL replaces the discovered one in any case. Profile cas has its login page as AuthorizeURL and serviceValidate as UserinfoURL.
 	AuthorizeURL, TokenURL, UserinfoURL, LogoutURL string
 	// JWKSURL is the key set of profile oidc.
 	JWKSURL string

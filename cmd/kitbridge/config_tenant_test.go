@@ -156,4 +156,8 @@ func TestFixedEndpointsOfOIDC(t *testing.T) {
 	if diff := cmp.Diff([]string{"", "https://t.example/token", "", "{domain}/keys", ""}, got); diff != "" {
 		t.Errorf("endpoints (-want +got):\n%s", diff)
 	}
+	_, warnings, err := readConfig("k.yaml", []byte(ok+"sso: {profile: oidc, token_url: 'https://t.example/token'}\n"), lookup())
+	if err != nil || len(warnings) == 0 || !strings.HasPrefix(warnings[0].String(), "k.yaml:2:22: sso.token_url: changes nothing") {
+		t.Errorf("a token_url without a key set: %v, %v; want a warning", warnings, err)
+	}
 }

@@ -23,6 +23,11 @@ func (d *decoder) warnings(c *Config) []Warning {
 	if c.SSO.Profile == "cas" && c.SSO.Refresh.Mode != "off" {
 		warn("sso.refresh.mode", d.placeFor("sso.refresh.mode"), "changes nothing: CAS knows no tokens to ask again with")
 	}
+	for _, key := range []string{"authorize_url", "token_url", "userinfo_url"} {
+		if c.SSO.Profile == "oidc" && c.SSO.JWKSURL == "" && d.given("sso."+key) {
+			warn("sso."+key, d.placeFor("sso."+key), "changes nothing: with profile oidc endpoints come from discovery; give sso.jwks_url, too, to name them")
+		}
+	}
 	if u, err := url.Parse(c.PublicURL); err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
 		warn("public_url", *d.places["public_url"], "is http://: sessions and codes can be read on the way; use https:// in production")
 	}

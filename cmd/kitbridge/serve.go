@@ -35,7 +35,8 @@ and sign people in, until SIGTERM or Ctrl-C.
 
 SIGHUP reads the configuration again; so does a change of it, within seconds. New
 keys of the marketplace, private keys, clock_skew, sso.tenants and log.level take
-effect at once, the rest after a restart. If anything in it is wrong, all stays as it was.
+effect at once, the rest after a restart. If anything in it is wrong, all stays as
+it was.
 
 It stops in order: no new connections, requests under way finish, what is being
 delivered is recorded, the database is closed. What was acknowledged is never
