@@ -93,10 +93,16 @@ func newFoundEntry(e *ldap.Entry, spelling map[string]string) Found {
 	return f
 }
 
-// Write implements [Directory].
+// Write implements [Directory]. What was sent is waited for a little, also when ctx ends.
 func (p *pool) Write(ctx context.Context, o Operation) error {
 	return p.with(ctx, func(c *connection) error {
-		return c.do(ctx, o.Kind.String(), o.DN.String(), func(conn *ldap.Conn) error { return write(conn, o) })
+		late, end := linger(ctx, writeGrace)
+		defer end()
+		err := c.do(late, o.Kind.String(), o.DN.String(), func(conn *ldap.Conn) error { return write(conn, o) })
+		if err != nil && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return err
 	})
 }
 

@@ -87,7 +87,7 @@ type Config struct {
 }
 
 // Sink keeps one directory equal to the state of many tenants. It is safe for concurrent
-// use by different tenants; calls for the same tenant must not overlap.
+// use; what writes for the same tenant waits for each other.
 type Sink struct {
 	cfg       Config
 	directory Directory
@@ -95,6 +95,8 @@ type Sink struct {
 	mu       sync.Mutex
 	profile  *Profile // under mu; nil: not asked for yet
 	external string   // under mu: the DN that the server knows us by, if we name none
+	// turns holds a token for each tenant that is being worked on; the map is under mu.
+	turns map[orgsync.TenantID]chan struct{}
 
 	owner ownership
 }
@@ -215,10 +217,11 @@ const attempts = 2
 // has no base – or that of view, of [Links] or of ctx; what is wrong with one tenant is the
 // result of its keys.
 func (s *Sink) Converge(ctx context.Context, view orgsync.View, keys []orgsync.Key) ([]orgsync.Result, error) {
-	tenant, err := view.Tenant(ctx)
+	tenant, leave, err := s.enter(ctx, view)
 	if err != nil {
-		return nil, fmt.Errorf("read tenant: %w", err)
+		return nil, err
 	}
+	defer leave()
 	owed := unique(keys)
 	if !tenant.Announced {
 		return resultsOf(owed), nil

@@ -111,6 +111,11 @@ func (s *Sink) Plan(ctx context.Context, view orgsync.Inventory, options WholeOp
 // called again. Calls for the same tenant, and Converge, must not overlap. The Reports tell
 // what could not be done. Errors are those of Converge, an [ErrHeld] or an [ErrPlanChanged].
 func (s *Sink) Reconcile(ctx context.Context, view orgsync.Inventory, options WholeOptions) (Whole, error) {
+	_, leave, err := s.enter(ctx, view)
+	if err != nil {
+		return Whole{}, err
+	}
+	defer leave()
 	if err := s.probeUnknown(ctx); err != nil {
 		return Whole{}, err
 	}
