@@ -37,12 +37,14 @@ func TestDirectoryTakesNoWrites(t *testing.T) {
 		t.Run(fault.name, func(t *testing.T) {
 			fault.begin()
 			at = at.Add(time.Minute)
-			for m := range 3 {
-				b.users[fmt.Sprintf("new%d-%d", n, m)] = user{name: strings.Repeat("新", 64), orgCode: "nowhere", role: "user"}
+			var names []string
+			for m := range 300 { // more than what there is room for inside the database's file
+				name := fmt.Sprintf("new%d-%03d", n, m)
+				names = append(names, name)
+				b.users[name] = user{name: strings.Repeat("新", 64), orgCode: "nowhere", role: "user"}
 			}
 			b.departments[fmt.Sprintf("new%d", n)] = department{name: "新部门"}
-			s.deliver(t, b.authorise(flagAdd, at, fmt.Sprintf("new%d-0", n), fmt.Sprintf("new%d-1", n), fmt.Sprintf("new%d-2", n)),
-				b.putDepartment(flagAdd, at, fmt.Sprintf("new%d", n), department{name: "新部门"}))
+			s.deliver(t, b.authorise(flagAdd, at, names...), b.putDepartment(flagAdd, at, fmt.Sprintf("new%d", n), department{name: "新部门"}))
 			await(t, 20*time.Second, func() string {
 				if !strings.Contains(s.Log(), fault.says) {
 					return "the log does not say " + fault.says
