@@ -30,6 +30,7 @@
 //
 // The files that begin with history hold random ones: history_random_test.go makes
 // up what a marketplace might say, history_model_test.go says by the rules alone
-// what the tables then hold. A test prints the seeds that it plays;
+// what the tables then hold, directory_model_test.go what directories do; the variable
+// KITBRIDGE_DIRECTORY_HISTORIES says how many of these are played. A test prints the seeds that it plays;
 // KITBRIDGE_HISTORY_SEED in the environment plays one again.
 package integration

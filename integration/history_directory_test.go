@@ -228,7 +228,9 @@ func startKept(t *testing.T) (all []*kept, sinks string) {
 	for _, k := range directoryKinds() {
 		for _, layout := range []string{"people", "tree"} {
 			k := k
-			k.memberOf = k.memberOf && layout == "people" // a plug-in may leave that of moved users as it was
+			// A plug-in may leave that of moved users as it was, and OpenLDAP's overlay does not finish
+			// what was given up on a busy machine. The groups count.
+			k.memberOf = k.memberOf && layout == "people" && !k.isApart
 			server := k.start(t)
 			d := &kept{directoryKind: k, sink: k.name + "-" + layout, layout: layout, conn: dialDirectory(t, server), planted: map[string]string{}}
 			all = append(all, d)
