@@ -261,7 +261,7 @@ func beAlone(ctx context.Context, path string) error {
 	switch {
 	case !ok:
 		return err
-	case e.Code()&0xff == sqlite3.SQLITE_BUSY, e.Code()&0xff == sqlite3.SQLITE_LOCKED:
+	case isBusy(err):
 		return ErrServed
 	case e.Code()&0xff == sqlite3.SQLITE_NOTADB, e.Code()&0xff == sqlite3.SQLITE_CORRUPT:
 		return nil

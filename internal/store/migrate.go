@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 //go:embed migration
@@ -25,6 +27,8 @@ const (
 	migrationLock = "kitbridge_migration_lock"
 	// How long a process waits for another one that migrates.
 	migrationWait, migrationPoll = 5 * time.Minute, 250 * time.Millisecond
+	// busyPoll is how often SQLite is asked again that would not wait.
+	busyPoll = 20 * time.Millisecond
 )
 
 // migrateSQLite brings the schema up to date, or refuses one that does not fit.
@@ -41,7 +45,7 @@ func migrateSQLite(ctx context.Context, a address, allowed bool) (err error) {
 		return errors.Join(err, db.Close())
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	have, want, err := p.GetVersions(ctx)
+	have, want, err := versionsSQLite(ctx, p)
 	if err != nil {
 		return fmt.Errorf("read schema version: %w", err)
 	}
@@ -56,13 +60,38 @@ func migrateSQLite(ctx context.Context, a address, allowed bool) (err error) {
 			return nil
 		}
 		before := have
-		if have, want, err = p.GetVersions(ctx); err != nil || have == before {
+		if have, want, err = versionsSQLite(ctx, p); err != nil || have == before {
 			return fmt.Errorf("migrate: %w", failed)
 		}
 		if have == want {
 			return nil
 		}
 	}
+}
+
+// versionsSQLite reads the schema's version and the program's. SQLite does not wait for
+// another process that turns on the log of the same new file, so it is asked again for as
+// long as it waits for a transaction.
+func versionsSQLite(ctx context.Context, p *goose.Provider) (have, want int64, err error) {
+	poll := time.NewTicker(busyPoll)
+	defer poll.Stop()
+	for range busyMillis * time.Millisecond / busyPoll {
+		if have, want, err = p.GetVersions(ctx); !isBusy(err) {
+			return have, want, err
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return 0, 0, ctx.Err()
+		}
+	}
+	return have, want, err
+}
+
+// isBusy says whether another process held the file.
+func isBusy(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && (e.Code()&0xff == sqlite3.SQLITE_BUSY || e.Code()&0xff == sqlite3.SQLITE_LOCKED)
 }
 
 // migratePostgres brings the schema up to date, or refuses one that does not fit. A schema
