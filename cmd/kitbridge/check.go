@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kitbridge/kitbridge/internal/keyring"
+	"github.com/kitbridge/kitbridge/internal/sqlsink"
 	"github.com/kitbridge/kitbridge/internal/store"
 	"github.com/kitbridge/kitbridge/ldapsink"
 )
@@ -232,6 +233,10 @@ func (d *doctor) sinks(ctx context.Context, cfg Config, s *store.Store) {
 		if k, ok := sink.(checker); ok {
 			try, cancel := context.WithTimeout(ctx, sinkTimeout)
 			for what, fault := range k.Check(try) {
+				if errors.Is(fault, sqlsink.ErrNotYet) {
+					d.warn(area, what, fault.Error())
+					continue
+				}
 				d.say(area, what, fault)
 			}
 			cancel()

@@ -13,10 +13,15 @@ import (
 
 // Check examines the database closely, for a person who sets it up: it yields each thing
 // that was looked at, with nil or what is wrong and what to do. It stops where nothing
-// further can be known. Rows that it tries to write are taken back; it makes no table.
+// further can be known. Rows that it tries to write are taken back; it makes no table and
+// no file: one that is not there yet is an [ErrNotYet].
 func (s *Sink) Check(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		c := examination{sink: s, ctx: ctx, yield: yield}
+		if s.isMissing() && !s.cfg.Verify {
+			c.say("file", notYet(s.file))
+			return
+		}
 		if !c.say("reach and sign in", translate(s.db.PingContext(ctx))) {
 			return
 		}

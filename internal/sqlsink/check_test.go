@@ -23,6 +23,7 @@ func faults(t *testing.T, s *sqlsink.Sink) (wrong map[string]string, looked map[
 
 // testCheck: nothing is made and nothing stays, and each fault is named.
 func testCheck(t *testing.T, p product) {
+	p.exec(t, "SELECT 1") // the product's SQLite file is there
 	s := newSink(t, p)
 	wrong, looked := faults(t, s)
 	if len(wrong) > 0 || !looked["tables (none yet: serve makes them)"] {

@@ -29,9 +29,9 @@ const (
 
 // connect prepares a pool for the address and dials nobody. Errors never quote the
 // address. MySQL and MariaDB share an address form; which it is shows later.
-func connect(address string, create bool) (*sql.DB, Dialect, error) {
+func connect(address string) (*sql.DB, Dialect, error) {
 	if file, ok := strings.CutPrefix(address, "sqlite:"); ok {
-		db, err := connectSQLite(file, create)
+		db, err := connectSQLite(file)
 		return db, SQLite, err
 	}
 	u, err := url.Parse(address)
@@ -58,16 +58,12 @@ func connect(address string, create bool) (*sql.DB, Dialect, error) {
 	return db, d, nil
 }
 
-func connectSQLite(file string, create bool) (*sql.DB, error) {
+func connectSQLite(file string) (*sql.DB, error) {
 	if file == "" {
 		return nil, fmt.Errorf("url: sqlite: names no file: %w", orgsync.ErrInvalid)
 	}
-	mode := "rw"
-	if create {
-		mode = "rwc"
-	}
 	q := url.Values{
-		"mode":    {mode},
+		"mode":    {"rw"},        // only makeFile makes it
 		"_txlock": {"immediate"}, // the lock on kit_meta
 		// The product's foreign keys hold for us too.
 		"_pragma": {"busy_timeout(5000)", "foreign_keys(1)"},

@@ -196,7 +196,7 @@ func translateSQLite(e *sqlite.Error) error {
 	case full:
 		return &fault{reason: "the disk is full" + code}
 	case cantOpen:
-		return &fault{reason: "the database file cannot be opened; check that it exists and its mode" + code}
+		return &fault{reason: "the database file cannot be opened; check that it exists and its mode" + code, stale: true}
 	case generic: // "no such table: kit_user"
 		return &fault{reason: e.Error(), stale: true}
 	}

@@ -23,6 +23,11 @@ type missing struct {
 // and whether the tables are there. Only then, and only if it manages the schema, it
 // makes what is missing.
 func (s *Sink) prepare(ctx context.Context) (schema, error) {
+	if s.isMissing() && !s.cfg.Verify {
+		if err := makeFile(s.file); err != nil {
+			return schema{}, err
+		}
+	}
 	sc, err := s.identify(ctx)
 	if err != nil {
 		return schema{}, err

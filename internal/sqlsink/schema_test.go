@@ -2,6 +2,7 @@ package sqlsink_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -151,6 +152,10 @@ func testTenantLeaves(t *testing.T, p product) {
 	p.want(t, "SELECT DISTINCT enabled FROM kit_grant", "0")
 	p.want(t, "SELECT org_code FROM kit_department", "A")
 	p.want(t, "SELECT active FROM kit_tenant", "0")
+	wantHeld(t, s, v.tenant.ID)
+	if w, err := s.Plan(t.Context(), v, sqlsink.WholeOptions{}); err != nil || !w.IsLeft || w.Users != 1 || len(w.Steps) != 0 {
+		t.Errorf("Plan of a tenant that left = %+v, %v, want it told, one user and no step", w, err)
+	}
 	left := p.rows(t, "SELECT removed_at FROM kit_user")
 	c.advance(23 * time.Hour)
 	converge(t, s, v, v.keys()...)
@@ -173,6 +178,18 @@ func testTenantLeaves(t *testing.T, p product) {
 	converge(t, s, v, v.keys()...)
 	for _, table := range []string{"kit_user", "kit_grant", "kit_department", "kit_tenant"} {
 		p.want(t, "SELECT count(*) FROM "+table, "0")
+	}
+	wantHeld(t, s)
+	if w, err := s.Plan(t.Context(), v, sqlsink.WholeOptions{}); err != nil || w.IsLeft || len(w.Steps) != 0 {
+		t.Errorf("Plan when nothing is left of it = %+v, %v", w, err)
+	}
+}
+
+func wantHeld(t *testing.T, s *sqlsink.Sink, want ...orgsync.TenantID) {
+	t.Helper()
+	got, err := s.HeldTenants(t.Context())
+	if !slices.Equal(want, got) || err != nil {
+		t.Errorf("HeldTenants = %v, %v, want %v", got, err, want)
 	}
 }
 

@@ -75,7 +75,7 @@ func New(cfg Config) (*Sink, error) {
 	if _, err := newSchema(SQLite, cfg.Prefix); err != nil {
 		return nil, fmt.Errorf("sql sink %s: prefix: %w", cfg.Name, err)
 	}
-	db, d, err := connect(cfg.URL, !cfg.Verify)
+	db, d, err := connect(cfg.URL)
 	if err != nil {
 		return nil, fmt.Errorf("sql sink %s: %w", cfg.Name, err)
 	}
@@ -148,6 +148,9 @@ func (s *Sink) hasRows(ctx context.Context, tenant orgsync.TenantID) (bool, erro
 	known := s.checked != nil
 	s.mu.Unlock()
 	if !known {
+		if s.isMissing() && !s.cfg.Verify {
+			return false, nil
+		}
 		sc, err := s.identify(ctx)
 		if err != nil {
 			return false, err
@@ -160,10 +163,15 @@ func (s *Sink) hasRows(ctx context.Context, tenant orgsync.TenantID) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	rows, err := list[oneText](ctx, s.db, sc.anyRow(), []any{string(tenant), string(tenant)})
+	there, err := s.hasAnyRow(ctx, sc, tenant)
 	if f, ok := errors.AsType[*fault](err); ok && f.stale {
 		s.forget()
 	}
+	return there, err
+}
+
+func (s *Sink) hasAnyRow(ctx context.Context, sc schema, tenant orgsync.TenantID) (bool, error) {
+	rows, err := list[oneText](ctx, s.db, sc.anyRow(), []any{string(tenant), string(tenant)})
 	return len(rows) > 0, err
 }
 

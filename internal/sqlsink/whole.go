@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 
 	"github.com/kitbridge/kitbridge/orgsync"
@@ -35,6 +33,8 @@ type Whole struct {
 	Held string
 	// Digest tells this plan from every other.
 	Digest string
+	// IsLeft: the tables hold rows of the tenant, but are not meant for it (any more).
+	IsLeft bool
 	// Users and Departments are how many rows were compared.
 	Users, Departments int
 }
@@ -95,13 +95,20 @@ func (s *Sink) compareWhole(ctx context.Context, view orgsync.Inventory, options
 		return Whole{}, nil, fmt.Errorf("read the tenant's state: %w", err)
 	}
 	whole := Whole{Tenant: tenant.ID}
-	if !s.holds(tenant) {
+	if !tenant.Announced {
 		whole.Digest = digestOf(whole)
 		return whole, nil, nil
 	}
 	sc, made, err := s.look(ctx)
+	if err == nil && made && !s.holds(tenant) {
+		whole.IsLeft, err = s.hasAnyRow(ctx, sc, tenant.ID)
+	}
 	if err != nil {
 		return whole, nil, fmt.Errorf("sql sink %s: %w", s.cfg.Name, err)
+	}
+	if !s.holds(tenant) && !whole.IsLeft {
+		whole.Digest = digestOf(whole)
+		return whole, nil, nil
 	}
 	keys, err := everyKey(ctx, view)
 	if err == nil && made {
@@ -131,11 +138,9 @@ func (s *Sink) compareWhole(ctx context.Context, view orgsync.Inventory, options
 
 // look finds out what is there. made is false if no table of ours is.
 func (s *Sink) look(ctx context.Context) (sc schema, made bool, err error) {
-	if s.file != "" {
-		if _, err := os.Stat(s.file); errors.Is(err, fs.ErrNotExist) { // a look would make it
-			sc, err := newSchema(SQLite, s.cfg.Prefix)
-			return sc, false, err
-		}
+	if s.isMissing() {
+		sc, err := newSchema(SQLite, s.cfg.Prefix)
+		return sc, false, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
