@@ -32,6 +32,7 @@ type bridge struct {
 	log        *slog.Logger
 	store      *store.Store
 	keepers    map[string]*keeper // by the sink's name
+	sinks      map[string]orgsync.Sink
 	closeSinks func() error
 	purgers    []purger
 	drifters   []drifter
@@ -85,7 +86,9 @@ func (b *bridge) assemble(ctx context.Context, ring *keyring.Ring, keys []*rsa.P
 	if sinks, b.closeSinks, err = openSinks(ctx, b.config, b.store, b.keepers, b.log); err != nil {
 		return err
 	}
+	b.sinks = make(map[string]orgsync.Sink, len(sinks))
 	for _, s := range sinks {
+		b.sinks[s.Name()] = s
 		if p, ok := s.(purger); ok {
 			b.purgers = append(b.purgers, p)
 		}

@@ -216,8 +216,19 @@ const sinkTimeout = time.Minute
 // sinks examines each sink; s is nil where there is no database yet.
 func (d *doctor) sinks(ctx context.Context, cfg Config, s *store.Store) {
 	log := newLogger(io.Discard, cfg.Log)
+	var known []store.TenantItem
+	if s != nil {
+		var err error
+		if known, err = knownTenants(ctx, s); err != nil {
+			d.say("sinks", "tenants", err)
+			return
+		}
+	}
 	for _, c := range cfg.Sinks {
 		area := "sink " + c.Name
+		if names := strangers(c.Tenants, known); len(names) > 0 {
+			d.warn(area, "tenants", strangersText(names))
+		}
 		var links ldapsink.Links = &ldapsink.MemoryLinks{}
 		if s != nil {
 			links = s.Links(c.Name)
@@ -230,6 +241,7 @@ func (d *doctor) sinks(ctx context.Context, cfg Config, s *store.Store) {
 			d.say(area, "configuration", err)
 			continue
 		}
+		answers := true
 		if k, ok := sink.(checker); ok {
 			try, cancel := context.WithTimeout(ctx, sinkTimeout)
 			for what, fault := range k.Check(try) {
@@ -237,12 +249,15 @@ func (d *doctor) sinks(ctx context.Context, cfg Config, s *store.Store) {
 					d.warn(area, what, fault.Error())
 					continue
 				}
-				d.say(area, what, fault)
+				answers = d.say(area, what, fault) && answers
 			}
 			cancel()
 		}
 		if directory, ok := sink.(*ldapsink.Sink); ok {
 			d.directory(ctx, c, directory, s)
+		}
+		if tables, ok := sink.(*sqlsink.Sink); ok && s != nil && answers {
+			d.tables(ctx, c, tables, s)
 		}
 		_ = closeSink() // nothing is under way
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kitbridge/kitbridge/internal/sqlsink"
 	"github.com/kitbridge/kitbridge/internal/store"
 	"github.com/kitbridge/kitbridge/ldapsink"
 	"github.com/kitbridge/kitbridge/orgsync"
@@ -28,7 +29,7 @@ func (d *doctor) directory(ctx context.Context, c Sink, sink *ldapsink.Sink, s *
 		d.say(area, "tenants", err)
 		return
 	}
-	left, err := leftIn(ctx, s, c)
+	left, err := leftIn(ctx, s, c, sink)
 	if err != nil {
 		d.say(area, "tenants", err)
 		return
@@ -40,6 +41,19 @@ func (d *doctor) directory(ctx context.Context, c Sink, sink *ldapsink.Sink, s *
 			}
 			d.fits(ctx, area, wholeDirectory{sink}, s, t)
 		}
+	}
+}
+
+// tables tells which tenants the tables hold that are not meant for them.
+func (d *doctor) tables(ctx context.Context, c Sink, sink *sqlsink.Sink, s *store.Store) {
+	area := "sink " + c.Name
+	left, err := leftIn(ctx, s, c, sink)
+	if err != nil {
+		d.say(area, "tenants", err)
+		return
+	}
+	for _, id := range left {
+		d.fits(ctx, area, wholeTables{sink}, s, store.TenantItem{ID: id})
 	}
 }
 

@@ -212,6 +212,9 @@ func (t wholeTables) comparison(w sqlsink.Whole) comparison {
 		Compared:   compared{Users: w.Users, Departments: w.Departments},
 		Operations: []plannedOperation{}, Adopts: []adoptedEntry{}, Reports: []entryReport{},
 	}
+	if w.IsLeft {
+		c.Left = &leftSink{}
+	}
 	for _, s := range w.Steps {
 		c.Operations = append(c.Operations, rowOperation(s))
 	}
@@ -282,11 +285,15 @@ func (sel selection) choose(
 				}
 				whole, ok := wholeOf(opened)
 				var left []orgsync.TenantID
+				unsure := false // comparing tells why
 				if err == nil {
-					left, err = leftIn(ctx, s, c)
+					left, err = leftIn(ctx, s, c, opened)
+					if unsure = err != nil && c.Type == sinkSQL; unsure {
+						err = nil
+					}
 				}
 				for _, t := range tenants {
-					if ok && (allowTenants(c.Tenants)(orgsync.Tenant{ID: t.ID, Code: t.Code}) || slices.Contains(left, t.ID)) {
+					if ok && (allowTenants(c.Tenants)(orgsync.Tenant{ID: t.ID, Code: t.Code}) || unsure || slices.Contains(left, t.ID)) {
 						pairs = append(pairs, pair{c, whole, t})
 					}
 				}

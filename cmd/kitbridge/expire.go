@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/kitbridge/kitbridge/internal/store"
 	"github.com/kitbridge/kitbridge/ldapsink"
-	"github.com/kitbridge/kitbridge/orgsync"
 )
 
 // purgeEvery is how often it is looked for what was kept long enough: once an hour, or four
@@ -43,7 +40,7 @@ func expireIn(ctx context.Context, s *store.Store, c Sink, now time.Time) error 
 	if _, err := s.OweExpired(ctx, c.Name, before); err != nil {
 		return err
 	}
-	left, err := leftIn(ctx, s, c)
+	left, err := leftIn(ctx, s, c, nil)
 	if err != nil {
 		return err
 	}
@@ -57,54 +54,4 @@ func expireIn(ctx context.Context, s *store.Store, c Sink, now time.Time) error 
 		}
 	}
 	return nil
-}
-
-// leftIn lists the tenants of which a directory holds something and for which it is not meant.
-func leftIn(ctx context.Context, s *store.Store, c Sink) ([]orgsync.TenantID, error) {
-	if c.Type == sinkSQL || slices.Contains(c.Tenants, "*") {
-		return nil, nil
-	}
-	linked, err := s.LinkedTenants(ctx, c.Name)
-	if err != nil {
-		return nil, err
-	}
-	var left []orgsync.TenantID
-	for _, id := range linked {
-		t, err := s.View(id).Tenant(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if !allowTenants(c.Tenants)(t) {
-			left = append(left, id)
-		}
-	}
-	return left, nil
-}
-
-// leftSink is the JSON form of a sink that is not meant for a tenant any more. Fields are only
-// ever added.
-type leftSink struct {
-	// Since is when that was found, DeletedFrom when what it holds begins to be deleted; both
-	// are absent until serve or reconcile noted it.
-	Since       *time.Time `json:"since,omitempty"`
-	DeletedFrom *time.Time `json:"deleted_from,omitempty"`
-}
-
-func leftOf(w ldapsink.Whole) *leftSink {
-	switch {
-	case !w.IsLeft:
-		return nil
-	case w.LeftAt.IsZero():
-		return &leftSink{}
-	}
-	return &leftSink{&w.LeftAt, &w.DeletedFrom}
-}
-
-// String says it in words.
-func (l leftSink) String() string {
-	const text = "this sink is not meant for the tenant any more (sinks[].tenants): its people are disabled, "
-	if l.Since == nil {
-		return text + "and deleted purge_after later"
-	}
-	return text + fmt.Sprintf("since %s, and deleted from %s on", l.Since.Format(time.RFC3339), l.DeletedFrom.Format(time.RFC3339))
 }

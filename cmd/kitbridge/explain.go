@@ -78,14 +78,16 @@ func explainUser(ctx context.Context, s *store.Store, cfg Config, tenant string,
 	return explanation{Verdict: verdictOf(e), Explanation: e}, nil
 }
 
+const excludedText = "this sink is not meant for the tenant (sinks[].tenants): whoever it held of it is disabled there, and deleted purge_after later"
+
 // markExcluded corrects what the database cannot know: a sink that is not to hold the
-// tenant's people is owed nothing, and holds nothing.
+// tenant's people is owed nothing, and enables nobody.
 func markExcluded(cfg Config, e *store.Explanation) {
 	for n := range e.Sinks {
 		for _, c := range cfg.Sinks {
 			holds := allowTenants(c.Tenants)(orgsync.Tenant{ID: e.Tenant.ID, Code: e.Tenant.Code})
 			if c.Name == e.Sinks[n].Sink && !holds {
-				e.Sinks[n].State, e.Sinks[n].Reason = "excluded", "sinks[].tenants of this sink leaves the tenant out"
+				e.Sinks[n].State, e.Sinks[n].Reason = "excluded", excludedText
 			}
 		}
 	}

@@ -159,6 +159,7 @@ func (b *bridge) run(ctx context.Context, public, admin net.Listener) error {
 	start(func() error { return b.store.Run(background) })
 	start(func() error { b.releaseDue(background); return nil })
 	start(func() error { b.tend(background); return nil })
+	start(func() error { b.tellLeft(background); return nil })
 	for _, d := range b.drifters {
 		start(func() error { b.watchDrift(background, d); return nil })
 	}

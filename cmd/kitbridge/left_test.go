@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kitbridge/kitbridge/internal/market"
+	"github.com/kitbridge/kitbridge/internal/store"
+)
+
+// rewrite changes the world's configuration, as an operator would before a restart.
+func (w *world) rewrite(t *testing.T, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(w.config)
+	if err != nil || !strings.Contains(string(text), from) {
+		t.Fatalf("%q does not stand in %s: %v", from, text, err)
+	}
+	if err := os.WriteFile(w.config, []byte(strings.Replace(string(text), from, to, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLeftTables: of tables that are not meant for a tenant any more plan, check and explain
+// say so, before and after its people are disabled.
+func TestLeftTables(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	if err := w.send(t.Context(), market.DemoBuyers()[0].Binding()...); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.rewrite(t, `"sqlite:product.db"`, `"sqlite:product.db", tenants: [nobody]`)
+	const not = "this sink is not meant for the tenant any more (sinks[].tenants): its people are disabled, and deleted purge_after later"
+	if got := w.command(t, codePlanned, "plan"); !strings.Contains(got, not) || !strings.Contains(got, " disable user zhangsan ") {
+		t.Errorf("plan: %s", got)
+	}
+	if got := w.command(t, exitOK, "reconcile"); !strings.Contains(got, not) {
+		t.Errorf("reconcile: %s", got)
+	}
+	var enabled int
+	if err := w.product(t).QueryRowContext(t.Context(), "SELECT COUNT(*) FROM kit_user WHERE enabled").Scan(&enabled); err != nil || enabled != 0 {
+		t.Errorf("%d are enabled, %v", enabled, err)
+	}
+	if got := w.command(t, exitOK, "plan"); !strings.Contains(got, not) {
+		t.Errorf("plan when all are disabled: %s", got)
+	}
+	_, check, _ := runHere(t, "check", "--config", w.config)
+	for _, want := range []string{
+		"WARNING  sink product: tenants: nobody: no message has named such a tenant, by id or code; ",
+		"WARNING  sink product: tenant " + string(demoTenant) + ": " + not,
+	} {
+		if !strings.Contains(check, want) {
+			t.Errorf("check lacks %q:\n%s", want, check)
+		}
+	}
+	if got := w.command(t, exitOK, "explain", "zhangsan@chenguang"); !strings.Contains(got, "excluded: "+excludedText) {
+		t.Errorf("explain: %s", got)
+	}
+}
+
+// TestPlanLeftUnreachable: whether tables that do not answer hold the tenant is not known, and
+// that is no reason to say that there is nothing to do.
+func TestPlanLeftUnreachable(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	if err := w.send(t.Context(), market.DemoBuyers()[0].Binding()...); err != nil {
+		t.Fatal(err)
+	}
+	w.rewrite(t, `"sqlite:product.db"`, `"postgres://u:p@127.0.0.1:1/x", tenants: [nobody]`)
+	w.command(t, exitFailed, "plan")
+}
+
+// lockedBuffer may be read while it is written.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	text   bytes.Buffer // guarded by mu
+	serves chan struct{}
+}
+
+// Write implements [io.Writer].
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if bytes.Contains(p, []byte("sink is not meant for")) {
+		close(b.serves)
+	}
+	return b.text.Write(p)
+}
+
+// TestServeTellsWhoLeft: serve says it at its start, each once, and nothing of a sink that is meant for all.
+func TestServeTellsWhoLeft(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	if err := w.send(t.Context(), market.DemoBuyers()[0].Binding()...); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	out := &lockedBuffer{serves: make(chan struct{})}
+	w.bridge.log = newLogger(out, Log{Level: "info", Format: "json"})
+	if untold := w.bridge.warnOfTenants(t.Context(), w.bridge.config.Sinks); len(untold) > 0 || out.text.Len() > 0 {
+		t.Errorf("all is as it should be, and it says %s, of %v nothing", &out.text, untold)
+	}
+	w.rewrite(t, `"sqlite:product.db"`, `"sqlite:product.db", purge_after: 40h, tenants: [nobody]`)
+	serveOnce(t, w, out)
+	for _, want := range []string{
+		`"level":"WARN","msg":"sink is meant for tenants that nobody knows","sink":"product","tenants":["nobody"]}`,
+		`"level":"WARN","msg":"sink is not meant for tenants that it holds: their people are disabled there, and deleted after purge_after",` +
+			`"sink":"product","count":1,"tenant_ids":["` + string(demoTenant) + `"],"purge_after":"40h0m0s"}`,
+	} {
+		if strings.Count(out.text.String(), want) != 1 {
+			t.Errorf("the log lacks %s:\n%s", want, out.text.String())
+		}
+	}
+}
+
+// serveOnce runs the bridge of the world's configuration beside the world's own, until it told who left.
+func serveOnce(t *testing.T, w *world, out *lockedBuffer) {
+	t.Helper()
+	cfg, _, err := loadConfig(w.config, lookup())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := openBridge(t.Context(), cfg, newLogger(out, Log{Level: "warn", Format: "json"}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listeners [2]net.Listener
+	for n := range listeners {
+		if listeners[n], err = new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- b.run(ctx, listeners[0], listeners[1]) }()
+	select {
+	case <-out.serves:
+	case <-ctx.Done():
+		t.Error("it never says who left")
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStrangers(t *testing.T) {
+	t.Parallel()
+	known := []store.TenantItem{{ID: "t1", Code: "acme"}, {ID: "t2"}}
+	for _, tt := range []struct {
+		name  string
+		names []string
+		known []store.TenantItem
+		want  []string
+	}{
+		{"all", []string{"*"}, known, nil},
+		{"by id and code", []string{"t1", "acme", "t2"}, known, nil},
+		{"a slip", []string{"t1", "acne"}, known, []string{"acne"}},
+		{"an empty code is nobody's", []string{"x"}, known, []string{"x"}},
+		{"nobody yet", []string{"t1"}, nil, nil},
+	} {
+		if diff := cmp.Diff(tt.want, strangers(tt.names, tt.known)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+}
