@@ -30,12 +30,12 @@ func (b *bridge) api() console.API {
 		},
 		EndSession: func(ctx context.Context, id string) (int, error) {
 			n, err := b.store.EndSessionNamed(ctx, id)
-			b.noteSessionsEnded(ctx, "", "", n, err)
+			b.auditor().sessionsEnded(ctx, "", "", n)
 			return n, callersFault(err)
 		},
 		EndSessionsOf: func(ctx context.Context, tenant, user, device string) (int, error) {
 			n, err := b.store.EndSessionsAt(ctx, sso.TenantID(tenant), store.SessionsOf{User: sso.UserName(user), Device: device})
-			b.noteSessionsEnded(ctx, sso.TenantID(tenant), sso.UserName(user), n, err)
+			b.auditor().sessionsEnded(ctx, sso.TenantID(tenant), sso.UserName(user), n)
 			return n, callersFault(err)
 		},
 	}
@@ -83,6 +83,9 @@ func (b *bridge) decide(ctx context.Context, id int64, approve bool) (console.De
 		how = b.acceptor.Approve
 	}
 	r, err := how(ctx, scope, orgsync.JournalID(id))
+	if err == nil {
+		b.auditor().heldDecided(ctx, scope.Tenant, orgsync.JournalID(id), approve)
+	}
 	return console.Decision{
 		ID: id, Applied: r.Tally[orgsync.Applied], Stale: r.Tally[orgsync.Stale], Parked: r.Tally[orgsync.Parked],
 		Held: r.Tally[orgsync.Held], Refused: r.Tally[orgsync.Refused],

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -138,7 +139,8 @@ func TestAPIDecides(t *testing.T) {
 		word        string
 		departments int
 		refused     int64
-	}{{"approve", 0, 0}, {"reject", 13, 1}} {
+		outcome     string
+	}{{"approve", 0, 0, "approved"}, {"reject", 13, 1, "rejected"}} {
 		t.Run(c.word, func(t *testing.T) {
 			t.Parallel()
 			w := startWorld(t)
@@ -155,6 +157,8 @@ func TestAPIDecides(t *testing.T) {
 				t.Fatalf("held = %v", held)
 			}
 			var decision struct{ Refused int64 }
+			var log bytes.Buffer
+			w.bridge.log = newLogger(&log, Log{Level: "error", Format: "json"})
 			path := fmt.Sprintf("/api/v1/held/%.0f/%s", held[0]["id"], c.word)
 			w.ask(t, "POST", path, http.StatusOK, &decision)
 			if decision.Refused != c.refused {
@@ -167,6 +171,10 @@ func TestAPIDecides(t *testing.T) {
 				t.Errorf("held = %v, want nothing", got)
 			}
 			w.ask(t, "POST", path, http.StatusNotFound, &decision)
+			want := fmt.Sprintf(`"msg":"audit","event":"held_decided","outcome":"%s","journal_id":%.0f,"tenant_id":"%s"}`, c.outcome, held[0]["id"], b.TenantID)
+			if got := log.String(); !strings.Contains(got, want) || strings.Count(got, "\n") != 1 {
+				t.Errorf("the audit log is %swant one line with %s", got, want)
+			}
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/kitbridge/kitbridge/orgsync"
 	"github.com/kitbridge/kitbridge/sso"
 )
 
@@ -13,9 +14,17 @@ type audited struct{ slog.Handler }
 // Enabled reports true.
 func (audited) Enabled(context.Context, slog.Level) bool { return true }
 
-// audit writes one line of the audit log.
-func (b *bridge) audit(ctx context.Context, attrs ...slog.Attr) {
-	slog.New(audited{b.log.Handler()}).LogAttrs(ctx, slog.LevelInfo, "audit", attrs...)
+// auditor writes lines of the audit log: serve's, or those of a command that decides beside it.
+type auditor struct{ log *slog.Logger }
+
+// commandAuditor writes to a command's standard error, in the form of serve's log.
+func commandAuditor(p process, cfg Config) auditor { return auditor{newLogger(p.stderr, cfg.Log)} }
+
+func (b *bridge) auditor() auditor { return auditor{b.log} }
+
+// write writes one line.
+func (a auditor) write(ctx context.Context, attrs ...slog.Attr) {
+	slog.New(audited{a.log.Handler()}).LogAttrs(ctx, slog.LevelInfo, "audit", attrs...)
 }
 
 // noteSignIn counts and records a decision about a sign-in or a session. The outcomes are the program's own words, so they may be
@@ -34,21 +43,31 @@ func (b *bridge) noteSignIn(e sso.Event) {
 	if e.User != "" {
 		subject = sso.Subject(e.Tenant, e.User)
 	}
-	b.audit(context.Background(),
+	b.auditor().write(context.Background(),
 		slog.String("event", string(e.Name)), slog.String("outcome", e.Outcome), slog.String("check", e.Check),
 		slog.String("tenant_id", string(e.Tenant)), slog.String("subject", subject), slog.Bool("solicited", e.Solicited),
 		slog.String("request_id", e.RequestID))
 }
 
-// noteSessionsEnded records that an operator ended sessions: all of a user, or one by its id.
-func (b *bridge) noteSessionsEnded(ctx context.Context, tenant sso.TenantID, user sso.UserName, n int, err error) {
-	if err != nil || n == 0 {
+// sessionsEnded records that an operator ended sessions: all of a tenant or user, or those with given ids.
+func (a auditor) sessionsEnded(ctx context.Context, tenant sso.TenantID, user sso.UserName, n int) {
+	if n == 0 {
 		return
 	}
 	subject := ""
 	if user != "" {
 		subject = sso.Subject(tenant, user)
 	}
-	b.audit(ctx, slog.String("event", "sessions_ended"), slog.String("outcome", "ended"), slog.Int("sessions", n),
+	a.write(ctx, slog.String("event", "sessions_ended"), slog.String("outcome", "ended"), slog.Int("sessions", n),
 		slog.String("tenant_id", string(tenant)), slog.String("subject", subject))
+}
+
+// heldDecided records that an operator said yes or no to a message that waited.
+func (a auditor) heldDecided(ctx context.Context, tenant orgsync.TenantID, id orgsync.JournalID, approved bool) {
+	outcome := "rejected"
+	if approved {
+		outcome = "approved"
+	}
+	a.write(ctx, slog.String("event", "held_decided"), slog.String("outcome", outcome),
+		slog.Int64("journal_id", int64(id)), slog.String("tenant_id", string(tenant)))
 }

@@ -55,11 +55,11 @@ func TestAudit(t *testing.T) {
 		}
 	}
 	out.Reset()
-	b.noteSessionsEnded(t.Context(), "t1", "zhang.san", 0, nil)
+	b.auditor().sessionsEnded(t.Context(), "t1", "zhang.san", 0)
 	if out.Len() != 0 {
 		t.Errorf("ending nothing is recorded: %s", &out)
 	}
-	b.noteSessionsEnded(t.Context(), "t1", "zhang.san", 2, nil)
+	b.auditor().sessionsEnded(t.Context(), "t1", "zhang.san", 2)
 	if !bytes.Contains(out.Bytes(), []byte(`"sessions":2,"tenant_id":"t1","subject":"t1/zhang.san"`)) {
 		t.Errorf("ended sessions are recorded as %s", &out)
 	}

@@ -38,8 +38,8 @@ func newHeldCommand(p process) *cobra.Command {
 	}
 	group.AddCommand(
 		newHeldListCommand(p),
-		newHeldDecision(p, "approve", "Apply a held message, exactly it", (*orgsync.Acceptor).Approve),
-		newHeldDecision(p, "reject", "Refuse a held message, and its content from then on", (*orgsync.Acceptor).Reject),
+		newHeldDecision(p, approve, "Apply a held message, exactly it", (*orgsync.Acceptor).Approve),
+		newHeldDecision(p, reject, "Refuse a held message, and its content from then on", (*orgsync.Acceptor).Reject),
 	)
 	return group
 }
@@ -119,6 +119,12 @@ func printHeld(p process, l heldList) {
 	columns(p.stdout, []string{"ID", "TENANT", "MESSAGE", "WHY", "CHANGES", "RECEIVED", "REASON"}, rows)
 }
 
+// The two decisions, as the command line names them.
+const (
+	approve = "approve"
+	reject  = "reject"
+)
+
 // decision is [orgsync.Acceptor.Approve] or Reject.
 type decision func(*orgsync.Acceptor, context.Context, orgsync.Scope, orgsync.JournalID) (orgsync.Receipt, error)
 
@@ -154,6 +160,7 @@ func newHeldDecision(p process, name, short string, decide decision) *cobra.Comm
 				if err != nil {
 					return fmt.Errorf("held %s: %w", name, err)
 				}
+				commandAuditor(p, cfg).heldDecided(c.Context(), d.TenantID, d.ID, name == approve)
 				d.Decision = name
 				if asJSON {
 					return writeJSON(p.stdout, d)

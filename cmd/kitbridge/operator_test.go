@@ -253,8 +253,13 @@ func TestSessions(t *testing.T) {
 	if got := w.command(t, exitOK, "sessions", "end", "--user", "zhangsan@chenguang", "--device", "Firefox on Windows, 203.0.1.0/24"); got != "ended 1\n" {
 		t.Errorf("sessions end of a device = %q", got)
 	}
-	if got := w.command(t, exitOK, "sessions", "end", "--user", "zhangsan@chenguang"); got != "ended 1\n" {
-		t.Errorf("sessions end = %q", got)
+	for n, want := range []string{
+		`"level":"INFO","msg":"audit","event":"sessions_ended","outcome":"ended","sessions":1,"tenant_id":"` + string(demoTenant) + `","subject":"` + string(demoTenant) + `/zhangsan"}` + "\n", "",
+	} {
+		code, stdout, stderr := runHere(t, "sessions", "end", "--user", "zhangsan@chenguang", "--config", w.config)
+		if code != exitOK || stdout != fmt.Sprintf("ended %d\n", 1-n) || !strings.HasSuffix(stderr, want) || (stderr == "") != (want == "") {
+			t.Errorf("sessions end = %d %q, stderr %q, want %q", code, stdout, stderr, want)
+		}
 	}
 	if got := list(); got != nil {
 		t.Errorf("after the end %v are signed in", got)

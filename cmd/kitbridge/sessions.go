@@ -139,8 +139,9 @@ already changes nothing and is no fault.`,
 			if c.Flags().Changed("device") && w.device == "" { // a script's empty variable must not end everybody's
 				return &usageError{errors.New("--device is empty; leave it out to end all sessions of the user or tenant")}
 			}
-			return withDatabase(c.Context(), p, file, toWrite, func(s *store.Store, _ Config) error {
-				ended, err := endSessions(c.Context(), s, ids, w)
+			return withDatabase(c.Context(), p, file, toWrite, func(s *store.Store, cfg Config) error {
+				tenant, of, ended, err := endSessions(c.Context(), s, ids, w)
+				commandAuditor(p, cfg).sessionsEnded(c.Context(), sso.TenantID(tenant), of.User, ended)
 				switch {
 				case err != nil:
 					return fmt.Errorf("sessions end: %w", err)
@@ -170,20 +171,20 @@ func count(all []bool) (n int) {
 	return n
 }
 
-func endSessions(ctx context.Context, s *store.Store, ids []string, w whose) (ended int, err error) {
+// endSessions also says whose they were, if they were not named one by one.
+func endSessions(ctx context.Context, s *store.Store, ids []string, w whose) (tenant orgsync.TenantID, of store.SessionsOf, ended int, err error) {
 	if len(ids) == 0 {
-		tenant, of, err := w.find(ctx, s)
-		if err != nil {
-			return 0, err
+		if tenant, of, err = w.find(ctx, s); err == nil {
+			ended, err = s.EndSessionsAt(ctx, sso.TenantID(tenant), of)
 		}
-		return s.EndSessionsAt(ctx, sso.TenantID(tenant), of)
+		return tenant, of, ended, err
 	}
 	for _, id := range ids {
 		n, err := s.EndSessionNamed(ctx, id)
 		if err != nil {
-			return ended, fmt.Errorf("%s: %w", visible(id), err)
+			return "", of, ended, fmt.Errorf("%s: %w", visible(id), err)
 		}
 		ended += n
 	}
-	return ended, nil
+	return "", of, ended, nil
 }
