@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"net"
 	"os"
 	"strings"
@@ -77,7 +78,45 @@ func TestPlanLeftUnreachable(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.rewrite(t, `"sqlite:product.db"`, `"postgres://u:p@127.0.0.1:1/x", tenants: [nobody]`)
-	w.command(t, exitFailed, "plan")
+	wantNotCompared(t, w, 1)
+}
+
+// TestPlanUnreachable: a sink that does not answer is not equal, in no format.
+func TestPlanUnreachable(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	if err := w.send(t.Context(), market.DemoBuyers()[0].Binding()...); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.rewrite(t, `"sqlite:product.db"}`, `"sqlite:product.db"}
+  - {name: gone, type: sql, url: "postgres://u:p@127.0.0.1:1/x"}`)
+	wantNotCompared(t, w, 2)
+}
+
+// wantNotCompared wants plan to say that the last of the sinks could not be compared.
+func wantNotCompared(t *testing.T, w *world, sinks int) {
+	t.Helper()
+	want := []string{"nothing could be compared (compared: 0 tenants and sinks; not compared: 1)\n", "sink product, "}
+	if sinks > 1 {
+		want = []string{"nothing to do where it could be compared (compared: 1 tenant and sink; not compared: 1)\n", "sink gone, "}
+	}
+	want = append(want, "tenant "+string(demoTenant)+": could not be compared: ", "cannot reach the database")
+	text := w.command(t, exitFailed, "plan")
+	for _, part := range want {
+		if !strings.Contains(text, part) {
+			t.Errorf("the text lacks %q:\n%s", part, text)
+		}
+	}
+	var saved savedPlan
+	if err := json.Unmarshal([]byte(w.command(t, exitFailed, "plan", "--format", "json")), &saved); err != nil {
+		t.Fatal(err)
+	}
+	if len(saved.Plans) != sinks-1 || len(saved.Errors) != 1 || saved.Errors[0].Tenant != demoTenant || !strings.Contains(saved.Errors[0].Error, "cannot reach the database") {
+		t.Errorf("the JSON says %+v", saved)
+	}
 }
 
 // lockedBuffer may be read while it is written.

@@ -87,12 +87,19 @@ func printPlan(ctx context.Context, p process, s *store.Store, cfg Config, o pla
 		return err
 	}
 	defer closeAll()
-	list, failed := planAll(ctx, s, pairs, wholeOptions{adopt: o.adopt, guard: guardOf(cfg)})
-	if err := o.write(p, list); err != nil {
+	list, failures, err := planAll(ctx, s, pairs, wholeOptions{adopt: o.adopt, guard: guardOf(cfg)})
+	if err != nil {
 		return err
 	}
-	if failed != nil {
-		return failed
+	if err := o.write(p, list, failures); err != nil {
+		return err
+	}
+	if len(failures) > 0 {
+		faults := make([]error, 0, len(failures))
+		for _, f := range failures {
+			faults = append(faults, f.cause)
+		}
+		return errors.Join(faults...)
 	}
 	if slices.ContainsFunc(list, comparison.needs) {
 		return silentExit(codePlanned)
@@ -113,24 +120,33 @@ func guardOf(cfg Config) *orgsync.Guard {
 	return &orgsync.Guard{Count: g.Count, Percent: g.Percent, Max: g.Max}
 }
 
+// planFailure is a tenant and sink that could not be compared. It is the JSON form. Fields are
+// only ever added.
+type planFailure struct {
+	Sink   string           `json:"sink"`
+	Tenant orgsync.TenantID `json:"tenant_id"`
+	Error  string           `json:"error"`
+
+	cause error // says also what was being done
+}
+
 // planAll compares each pair. What cannot be compared keeps nobody else from it.
-func planAll(ctx context.Context, s *store.Store, pairs []pair, o wholeOptions) ([]comparison, error) {
-	list := []comparison{}
-	var faults []error
+func planAll(ctx context.Context, s *store.Store, pairs []pair, o wholeOptions) ([]comparison, []planFailure, error) {
+	list, failures := []comparison{}, []planFailure{}
 	for _, pr := range pairs {
 		view, err := inventoryOf(s, pr.tenant.ID)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		c, err := pr.sink.plan(ctx, view, o)
 		if err != nil {
-			faults = append(faults, pr.fault("compare", err))
+			failures = append(failures, planFailure{pr.config.Name, pr.tenant.ID, err.Error(), pr.fault("compare", err)})
 			continue
 		}
 		c.Name = pr.tenant.Name
 		list = append(list, c)
 	}
-	return list, errors.Join(faults...)
+	return list, failures, nil
 }
 
 // fault says what was being done.
@@ -161,25 +177,31 @@ type savedPlan struct {
 	// Operations counts those of all plans.
 	Operations int          `json:"operations"`
 	Plans      []comparison `json:"plans"`
+	// Errors are those that could not be compared: of them nothing is known.
+	Errors []planFailure `json:"errors"`
 }
 
 const planVersion = 1
 
-func (o planOptions) write(p process, list []comparison) error {
+func (o planOptions) write(p process, list []comparison, failures []planFailure) error {
 	if o.out == "" {
-		return o.print(p.stdout, list, isColoured(p.stdout, p.env))
+		return o.print(p.stdout, list, failures, isColoured(p.stdout, p.env))
 	}
 	var b strings.Builder
-	if err := o.print(&b, list, false); err != nil {
+	if err := o.print(&b, list, failures, false); err != nil {
 		return err
 	}
-	return writePrivate(o.out, b.String())
+	if err := writePrivate(o.out, b.String()); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stderr, "%s, written to %s\n", sumOf(list, failures), visible(o.out))
+	return nil
 }
 
-func (o planOptions) print(w io.Writer, list []comparison, coloured bool) error {
+func (o planOptions) print(w io.Writer, list []comparison, failures []planFailure, coloured bool) error {
 	switch o.format {
 	case "json":
-		saved := savedPlan{Version: planVersion, MadeAt: time.Now().UTC().Truncate(time.Second), Adopt: o.adopt, Plans: list}
+		saved := savedPlan{Version: planVersion, MadeAt: time.Now().UTC().Truncate(time.Second), Adopt: o.adopt, Plans: list, Errors: failures}
 		for _, c := range list {
 			saved.Operations += len(c.Operations)
 		}
@@ -191,7 +213,7 @@ func (o planOptions) print(w io.Writer, list []comparison, coloured bool) error 
 		}
 		return ldapsink.WriteLDIF(w, all)
 	default:
-		planText{w, coloured}.print(list)
+		planText{w, coloured}.print(list, failures)
 		return nil
 	}
 }

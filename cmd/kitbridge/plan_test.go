@@ -146,8 +146,9 @@ func TestPlanFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := filepath.Join(t.TempDir(), "plan.json")
-	if got := w.command(t, exitOK, "plan", "--format", "json", "--out", name); got != "" {
-		t.Errorf("it printed %q", got)
+	code, stdout, stderr := runHere(t, "plan", "--format", "json", "--out", name, "--config", w.config)
+	if code != exitOK || stdout != "" || stderr != "nothing to do, written to "+name+"\n" {
+		t.Errorf("exit %d, it printed %q and %q", code, stdout, stderr)
 	}
 	info, err := os.Stat(name)
 	if err != nil || info.Mode().Perm() != 0o600 {
@@ -179,8 +180,8 @@ func TestPlanText(t *testing.T) {
 		Reports: []entryReport{{"user", "r", "its id is too long"}},
 	}}
 	var plain, coloured bytes.Buffer
-	planText{&plain, false}.print(list)
-	planText{&coloured, true}.print(list)
+	planText{&plain, false}.print(list, nil)
+	planText{&coloured, true}.print(list, nil)
 	want := `3 changes, 1 to adopt, 1 that cannot be done (compared: 1 tenant and sink)
 
 sink corp, tenant t\u202e1 A\u001b[2J: users: 1 add, 1 update; departments: 1 delete

@@ -66,8 +66,25 @@ func colourOf(op string) string {
 	}
 }
 
-// print prints the counts of everything, then each plan.
-func (t planText) print(list []comparison) {
+// print prints the counts of everything, then what could not be compared, then each plan.
+func (t planText) print(list []comparison, failures []planFailure) {
+	compared := countOf(len(list), "tenant and sink", "tenants and sinks")
+	if len(failures) > 0 {
+		compared += fmt.Sprintf("; not compared: %d", len(failures))
+	}
+	fmt.Fprintf(t.w, "%s (compared: %s)\n", t.colour(bold, sumOf(list, failures)), compared)
+	for _, f := range failures {
+		text := fmt.Sprintf("sink %s, tenant %s: could not be compared: ", f.Sink, visible(string(f.Tenant)))
+		fmt.Fprintln(t.w, t.colour(red, text+visible(f.Error)))
+	}
+	for _, c := range list {
+		t.printOne(c)
+	}
+}
+
+// sumOf is the counts of everything in a line. Of what could not be compared it says nothing
+// that reads as equal.
+func sumOf(list []comparison, failures []planFailure) string {
 	operations, adopts, reports := 0, 0, 0
 	for _, c := range list {
 		operations += len(c.Operations)
@@ -75,7 +92,12 @@ func (t planText) print(list []comparison) {
 		reports += len(c.Reports)
 	}
 	sum := countOf(operations, "change")
-	if operations == 0 {
+	switch {
+	case operations == 0 && len(failures) > 0 && len(list) == 0:
+		sum = "nothing could be compared"
+	case operations == 0 && len(failures) > 0:
+		sum = "nothing to do where it could be compared"
+	case operations == 0:
 		sum = "nothing to do"
 	}
 	if adopts > 0 {
@@ -84,10 +106,7 @@ func (t planText) print(list []comparison) {
 	if reports > 0 {
 		sum += fmt.Sprintf(", %d that cannot be done", reports)
 	}
-	fmt.Fprintf(t.w, "%s (compared: %s)\n", t.colour(bold, sum), countOf(len(list), "tenant and sink", "tenants and sinks"))
-	for _, c := range list {
-		t.printOne(c)
-	}
+	return sum
 }
 
 func countOf(n int, word string, plural ...string) string {

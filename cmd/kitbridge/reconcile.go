@@ -233,7 +233,7 @@ func (r *reconciler) ask(c comparison) error {
 	if !isTerminal(r.p.stdin) {
 		return fmt.Errorf("held: it %s, more than marketplace.deletion_guard allows; nothing was done. See kitbridge plan, then say --yes", c.Held)
 	}
-	planText{r.p.stderr, isColoured(r.p.stderr, r.p.env)}.print([]comparison{c})
+	planText{r.p.stderr, isColoured(r.p.stderr, r.p.env)}.print([]comparison{c}, nil)
 	return askYes(r.p.stderr, r.p.stdin, c.Held)
 }
 
