@@ -116,11 +116,11 @@ func (d *doctor) authCentres(ctx context.Context, cfg Config, s *store.Store) {
 	for _, t := range cfg.SSO.Tenants {
 		own[t.ID] = t
 	}
-	pushed := map[string]bool{}
+	pushed, codes := map[string]bool{}, map[string]bool{}
 	if s != nil {
 		err := everyItem(ctx, s.ListTenants, "", func(t store.TenantItem) error {
 			id := string(t.ID)
-			pushed[id] = true
+			pushed[id], codes[t.Code] = true, true
 			if t.Active {
 				d.authCentre(ctx, cfg, own[id], id, t.Domain)
 			}
@@ -138,6 +138,12 @@ func (d *doctor) authCentres(ctx context.Context, cfg Config, s *store.Store) {
 			d.authCentre(ctx, cfg, t, t.ID, "")
 		default:
 			d.warn(authCentre, "of tenant "+t.ID, "no message has named this tenant of sso.tenants yet, and it has no issuer, so nobody can sign in there")
+		}
+	}
+	for _, h := range cfg.SSO.Hosts {
+		own := func(t StaticTenant) bool { return t.isWhole() && (t.ID == h.Tenant || t.Code == h.Tenant) }
+		if h.Tenant != "" && !pushed[h.Tenant] && !codes[h.Tenant] && !slices.ContainsFunc(cfg.SSO.Tenants, own) {
+			d.warn(authCentre, "of sso.hosts "+h.Host, fmt.Sprintf("no message has named the tenant %s yet, by id or code, and it has no issuer in sso.tenants, so nobody can sign in there; correct it, unless it is still to come", h.Tenant))
 		}
 	}
 }

@@ -21,6 +21,11 @@ func TestCheckTenantsOfTheConfiguration(t *testing.T) {
     - {id: nothing-there, profile: oidc, issuer: "`+centre.Domain("realm")+`/other", client_id: c, client_secret: s}
     - {id: kit, issuer: "`+centre.Domain("realm")+`", client_id: c, client_secret: s}
     - {id: never-pushed, unknown_user: deny}
+  hosts:
+    - {host: "127.0.0.2:1", tenant: good}
+    - {host: "127.0.0.3:1", tenant: nix}
+    - {host: "127.0.0.4:1", tenant: never-pushed}
+    - {host: "127.0.0.5:1"}
 sinks:`, 1))
 	found := w.check(t, exitFailed)
 	for tenant, want := range map[string]struct{ state, text string }{
@@ -33,6 +38,11 @@ sinks:`, 1))
 		f, ok := found["auth centre: of tenant "+tenant]
 		if !ok || f.State != want.state || !strings.Contains(f.Text, want.text) {
 			t.Errorf("%s: %+v, want %s with %q", tenant, f, want.state, want.text)
+		}
+	}
+	for host, bad := range map[string]bool{"127.0.0.2:1": false, "127.0.0.3:1": true, "127.0.0.4:1": true, "127.0.0.5:1": false} {
+		if f, told := found["auth centre: of sso.hosts "+host]; told != bad || bad && (f.State != stateWarning || !strings.Contains(f.Text, "nobody can sign in there")) {
+			t.Errorf("%s: %+v, want a warning: %t", host, f, bad)
 		}
 	}
 }

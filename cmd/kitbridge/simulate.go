@@ -125,6 +125,9 @@ func simulate(ctx context.Context, p process, f simulateFlags) error {
 	report := simulationReport{Differences: []string{}}
 	var failed error
 	report.Report, failed = simulation.Run(ctx)
+	if u, err := url.Parse(f.target); errors.Is(failed, market.ErrNotThere) && err == nil && strings.Trim(u.Path, "/") == "" {
+		failed = fmt.Errorf("%w; --target has no path: did you mean %s?", failed, visible(u.JoinPath("marketplace").String()))
+	}
 	if f.verify != "" && failed == nil {
 		var differences []string
 		differences, failed = market.Verification{

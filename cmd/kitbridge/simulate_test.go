@@ -75,6 +75,17 @@ func TestSimulateRefuses(t *testing.T) {
 	}
 }
 
+// TestSimulateForgottenPath: without the path nothing answers, and one request is enough to say so.
+func TestSimulateForgottenPath(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t)
+	base := strings.TrimSuffix(w.public, "/marketplace")
+	code, stdout, stderr := runHere(t, "simulate", "--target", base+"/", "--key", worldKey)
+	if code != exitFailed || !strings.Contains(stderr, "did you mean "+w.public+"?") || !strings.Contains(stdout, ": 1 messages in ") {
+		t.Errorf("exit %d: %s\n%s", code, stderr, stdout)
+	}
+}
+
 // TestSimulateSaysWhatIsWrong: a wrong key is not a success.
 func TestSimulateSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()

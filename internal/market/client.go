@@ -159,10 +159,14 @@ func (c *Client) signV2(header http.Header, body []byte) error {
 	return nil
 }
 
+// ErrNotThere says that nothing takes messages at the address: another try does not help.
+var ErrNotThere = errors.New("nothing takes messages there (status 404): the production address is the whole one to which the kit's paths are appended")
+
 // Deliver sends a push and reads the answer. A refusal of the seller is a
 // Result, not an error; an error means that there was no answer in the
-// protocol's form (status 200 and a JSON object with a resultCode), or that a
-// V1 answer was not signed ([ErrBodySign]).
+// protocol's form (status 200 and a JSON object with a resultCode), that a
+// V1 answer was not signed ([ErrBodySign]), or that nobody listens there
+// ([ErrNotThere]).
 func (c *Client) Deliver(ctx context.Context, p Push) (Result, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.URL, bytes.NewReader(p.Body))
 	if err != nil {
@@ -177,6 +181,9 @@ func (c *Client) Deliver(ctx context.Context, p Push) (Result, error) {
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return Result{}, fmt.Errorf("read answer: %w", err)
+	}
+	if resp.StatusCode == http.StatusNotFound {
+		return Result{}, ErrNotThere
 	}
 	if resp.StatusCode != http.StatusOK {
 		return Result{}, fmt.Errorf("answer has status %d", resp.StatusCode)

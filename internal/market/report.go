@@ -83,6 +83,13 @@ func (t *tally) fail(why string) {
 	t.addFault(why)
 }
 
+// heardNothing says whether no message was answered so far.
+func (t *tally) heardNothing() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.answered == 0
+}
+
 func (t *tally) addFault(why string) {
 	t.faultCount++
 	if len(t.faults) < maxFaults && !slices.Contains(t.faults, why) {

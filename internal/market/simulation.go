@@ -46,8 +46,8 @@ const (
 // ErrSilent says that the production address gives no valid answer, time after time.
 var ErrSilent = errors.New("the production address gives no valid answer")
 
-// Run plays the scenario and reports what was answered. The error is [ErrSilent], ctx's,
-// or that of a message that cannot be made; the report is what was done until then.
+// Run plays the scenario and reports what was answered. The error is [ErrSilent],
+// [ErrNotThere] if that is the first answer, ctx's, or that of a message that cannot be made; the report is what was done until then.
 func (s *Simulation) Run(ctx context.Context) (Report, error) {
 	if len(s.Buyer.Departments) == 0 || len(s.Buyer.Users) < 2 {
 		return Report{}, errors.New("a play needs a department and two users")
@@ -235,6 +235,14 @@ func (r *runner) send(ctx context.Context, j job) {
 		r.tally.note(j.message.endpoint(), result, err, r.Now().Sub(began), try > 1)
 		if err == nil && result.Code != systemError {
 			r.heard(true)
+			return
+		}
+		if errors.Is(err, ErrNotThere) {
+			r.tally.fail(fmt.Sprintf("%s: %s", j.message.endpoint(), err))
+			if r.tally.heardNothing() {
+				r.fail(err)
+			}
+			r.heard(false)
 			return
 		}
 		if try == maxTries {

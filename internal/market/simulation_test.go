@@ -171,6 +171,29 @@ func TestSimulationGivesUp(t *testing.T) {
 	})
 }
 
+// TestSimulationNotThere: at an address where nothing is, one request is enough; where only one
+// interface is not, the play goes on without it.
+func TestSimulationNotThere(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		missing int64 // from here on; 0: from the first
+		last    int64
+		sent    int
+		want    error
+	}{{0, 99, 1, market.ErrNotThere}, {2, 2, 3, nil}} {
+		s := &counterpart{answer: func(n int64) (int, string) {
+			if n >= tt.missing && n <= tt.last {
+				return http.StatusNotFound, ""
+			}
+			return http.StatusOK, "000000"
+		}}
+		report, err := simulation(t, s, market.BindScenario).Run(t.Context())
+		if !errors.Is(err, tt.want) || report.OK() || report.Sent != tt.sent || report.Retries != 0 || report.FaultCount != 1 {
+			t.Errorf("Run = %+v, %v; want %v after %d requests", report, err, tt.want, tt.sent)
+		}
+	}
+}
+
 func TestSimulationRefused(t *testing.T) {
 	t.Parallel()
 	s := &counterpart{answer: func(int64) (int, string) { return http.StatusOK, "000001" }}
