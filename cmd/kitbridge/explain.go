@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -66,16 +68,60 @@ func newExplainCommand(p process) *cobra.Command {
 }
 
 func explainUser(ctx context.Context, s *store.Store, cfg Config, tenant string, user orgsync.UserName) (explanation, error) {
+	own, isOwn := ownTenant(cfg.SSO, tenant)
 	t, err := findTenant(ctx, s, tenant)
+	if isOwn && errors.Is(err, orgsync.ErrNotFound) { // no push needs to have named it
+		t, err = store.TenantItem{ID: orgsync.TenantID(own.ID)}, nil
+	}
 	if err != nil {
 		return explanation{}, err
 	}
 	e, err := s.Explain(ctx, t.ID, user)
+	if isOwn && errors.Is(err, orgsync.ErrNotFound) {
+		e, err = nothingKnown(t, user), nil
+	}
 	if err != nil {
 		return explanation{}, err
 	}
 	markExcluded(cfg, &e)
+	if isOwn && !e.Tenant.Announced && len(e.Instances) == 0 { // otherwise pushes win
+		e.Tenant.Code, e.Tenant.Name = cmp.Or(e.Tenant.Code, own.Code), cmp.Or(e.Tenant.Name, own.Name)
+		return explanation{Verdict: ownVerdict(cfg.SSO.of(own), own), Explanation: e}, nil
+	}
 	return explanation{Verdict: verdictOf(e), Explanation: e}, nil
+}
+
+// nothingKnown is the explanation of a user of whose tenant the database knows nothing.
+func nothingKnown(t store.TenantItem, user orgsync.UserName) store.Explanation {
+	e := store.Explanation{
+		Tenant: t, Instances: []store.InstanceItem{}, Grants: []store.ExplainedGrant{}, Parked: []store.ParkedItem{},
+		Sinks: []store.ExplainedSink{}, Pushes: []store.ExplainedPush{},
+	}
+	e.User.User = user
+	return e
+}
+
+// ownTenant is the tenant with that id or code whose provider the configuration names.
+func ownTenant(c SSO, name string) (StaticTenant, bool) {
+	for _, t := range c.Tenants {
+		if t.Issuer != "" && (t.ID == name || t.Code == name) {
+			return t, true
+		}
+	}
+	return StaticTenant{}, false
+}
+
+// ownVerdict says who comes in where no push decides.
+func ownVerdict(c SSO, t StaticTenant) string {
+	text := "needs no push: the tenant stands in sso.tenants, and who its people are says only its provider " + visible(t.Issuer)
+	if c.UnknownUser == "deny" {
+		return text + "; unknown_user is deny, so nobody is admitted"
+	}
+	role := "the role user"
+	if c.RoleClaim != "" {
+		role = "the role that the claim " + visible(c.RoleClaim) + " says"
+	}
+	return text + "; whoever signs in there is admitted, with " + role + ", and stands in no sink"
 }
 
 const excludedText = "this sink is not meant for the tenant (sinks[].tenants): whoever it held of it is disabled there, and deleted purge_after later"
