@@ -22,12 +22,16 @@ import (
 // The base of docs/directory-openldap.md.
 const customersDN = "ou=customers," + peers.BaseDN
 
-// prepareAsDocumented does what docs/directory-openldap.md says.
+// prepareAsDocumented does what docs/directory-openldap.md says, to an empty database.
 func prepareAsDocumented(t *testing.T, d *peers.Directory) {
 	t.Helper()
 	page, err := os.ReadFile("../docs/directory-openldap.md")
 	if err != nil {
 		t.Fatal(err)
+	}
+	empty := exec.CommandContext(t.Context(), "ldapdelete", "-x", "-r", "-H", d.URL(), "-D", peers.AdminDN, "-w", peers.AdminPassword, peers.BaseDN)
+	if out, err := empty.CombinedOutput(); err != nil {
+		t.Fatalf("ldapdelete: %v\n%s", err, out)
 	}
 	for _, block := range regexp.MustCompile("(?s)```ldif\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
 		account, password := peers.AdminDN, peers.AdminPassword
@@ -173,7 +177,7 @@ func (b *bridge) addSink(t *testing.T, url string) {
 		t.Fatal(err)
 	}
 	sink := fmt.Sprintf("sinks:\n  - name: corp\n    type: ldap\n    url: %q\n    bind_dn: %q\n    bind_password: choose-one\n    base_dn: %q\n    tenants: [\"*\"]\n",
-		url, "cn=sync,ou=services,"+peers.BaseDN, customersDN)
+		url, peers.ServiceDN, customersDN)
 	if err := os.WriteFile(file, []byte(strings.Replace(string(text), "sinks: []\n", sink, 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}

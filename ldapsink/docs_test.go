@@ -20,7 +20,7 @@ import (
 
 // The account and the base of the pages.
 const (
-	syncDN       = "cn=sync,ou=services," + peers.BaseDN
+	syncDN       = peers.ServiceDN
 	syncPassword = "choose-one"
 	customers    = "ou=customers," + peers.BaseDN
 )
@@ -30,17 +30,17 @@ type guide struct {
 	page  string
 	kind  string // name of a target
 	start func(testing.TB) *peers.Directory
-	// suffix, if not empty, ends the names of base and account, so that the page can be
-	// applied more than once.
+	// suffix, if not empty, ends the name of the base, so that the page can be applied more
+	// than once.
 	suffix string
 }
 
-// named puts the suffix to the names.
+// named puts the suffix to the name.
 func (g guide) named(text string) string {
 	if g.suffix == "" {
 		return text
 	}
-	return regexp.MustCompile(`\b(sync|customers)\b`).ReplaceAllString(text, "${1}"+g.suffix)
+	return regexp.MustCompile(`\b(customers)\b`).ReplaceAllString(text, "${1}"+g.suffix)
 }
 
 func guides() []guide {
@@ -78,9 +78,38 @@ func (g guide) blocks(t *testing.T) []string {
 	return list
 }
 
+// bare takes away what the pages add and the server of a test has from the start: the account,
+// where it stands, and its rights.
+func (g guide) bare(t *testing.T, dir *peers.Directory) {
+	t.Helper()
+	services := "ou=services," + peers.BaseDN
+	if g.kind == "Samba" {
+		dir.Administer(`samba-tool ou delete --force-subtree-delete "` + services + `"`)
+		return
+	}
+	account := []string{"-x", "-H", dir.URL(), "-D", peers.AdminDN, "-w", peers.AdminPassword}
+	if g.kind == "OpenLDAP" { // that page begins with an empty database
+		g.run(t, "ldapdelete", append(account, "-r", peers.BaseDN), "")
+		return
+	}
+	g.run(t, "ldapdelete", append(account, "-r", services), "")
+	g.run(t, "ldapmodify", account, "dn: "+peers.BaseDN+"\nchangetype: modify\ndelete: aci\n")
+}
+
+// run gives a command its input.
+func (g guide) run(t *testing.T, name string, args []string, input string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Stdin = strings.NewReader(input)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %s: %v\n%s\n%s", g.page, name, err, out, input)
+	}
+}
+
 // apply does what the page says, as the administrator, with something of it replaced.
 func (g guide) apply(t *testing.T, dir *peers.Directory, instead, by string) {
 	t.Helper()
+	g.bare(t, dir)
 	replaced := instead == ""
 	for _, block := range g.blocks(t) {
 		if instead != "" && strings.Contains(block, instead) {
@@ -95,11 +124,7 @@ func (g guide) apply(t *testing.T, dir *peers.Directory, instead, by string) {
 		if strings.Contains(block, "olcDatabase") {
 			account, password = "cn=admin,cn=config", "config"
 		}
-		cmd := exec.CommandContext(t.Context(), "ldapmodify", "-x", "-H", dir.URL(), "-D", account, "-w", password)
-		cmd.Stdin = strings.NewReader(block)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%s: ldapmodify: %v\n%s\n%s", g.page, err, out, block)
-		}
+		g.run(t, "ldapmodify", []string{"-x", "-H", dir.URL(), "-D", account, "-w", password}, block)
 	}
 	if !replaced {
 		t.Fatalf("%s does not say %q", g.page, instead)

@@ -175,7 +175,7 @@ func listAction(list func(context.Context, Query) (any, error), known []string) 
 		q := Query{Tenant: given["tenant"], User: given["user"], Device: given["device"], After: given["after"]}
 		if text, ok := given["limit"]; ok {
 			if q.Limit, err = strconv.Atoi(text); err != nil || q.Limit < 1 {
-				return nil, &ParameterError{"limit", "is not a number of 1 or more"}
+				return nil, &ParameterError{"limit", "is not a number between 1 and 1000"}
 			}
 		}
 		return list(r.Context(), q)

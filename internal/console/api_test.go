@@ -24,7 +24,7 @@ func api() console.API {
 			return nil, errors.New("disk I/O error at /var/lib")
 		}
 		if q.Limit > 1000 {
-			return nil, fmt.Errorf("list: %w", &console.ParameterError{Parameter: "limit", Reason: "is not between 1 and 1000"})
+			return nil, fmt.Errorf("list: %w", &console.ParameterError{Parameter: "limit", Reason: "is not a number between 1 and 1000"})
 		}
 		return map[string]any{"items": []string{q.Tenant + q.User + q.Device}, "next": q.After, "limit": q.Limit}, nil
 	}
@@ -63,10 +63,10 @@ func TestAPI(t *testing.T) {
 		{"GET", "/api/v1/users", 200, `{"items":[""],"limit":0,"next":""}`},
 		{"GET", "/api/v1/users?tenant=t%2F1&after=x&limit=7", 200, `{"items":["t/1"],"limit":7,"next":"x"}`},
 		{"GET", "/api/v1/users?tenant=", 200, `{"items":[""],"limit":0,"next":""}`},
-		{"GET", "/api/v1/users?limit=0", 400, `{"error":"bad_parameter","message":"limit is not a number of 1 or more","parameter":"limit"}`},
-		{"GET", "/api/v1/users?limit=", 400, `{"error":"bad_parameter","message":"limit is not a number of 1 or more","parameter":"limit"}`},
-		{"GET", "/api/v1/users?limit=x", 400, `{"error":"bad_parameter","message":"limit is not a number of 1 or more","parameter":"limit"}`},
-		{"GET", "/api/v1/users?limit=1001", 400, `{"error":"bad_parameter","message":"limit is not between 1 and 1000","parameter":"limit"}`},
+		{"GET", "/api/v1/users?limit=0", 400, `{"error":"bad_parameter","message":"limit is not a number between 1 and 1000","parameter":"limit"}`},
+		{"GET", "/api/v1/users?limit=", 400, `{"error":"bad_parameter","message":"limit is not a number between 1 and 1000","parameter":"limit"}`},
+		{"GET", "/api/v1/users?limit=x", 400, `{"error":"bad_parameter","message":"limit is not a number between 1 and 1000","parameter":"limit"}`},
+		{"GET", "/api/v1/users?limit=1001", 400, `{"error":"bad_parameter","message":"limit is not a number between 1 and 1000","parameter":"limit"}`},
 		{"GET", "/api/v1/users?limt=5", 400, `{"error":"bad_parameter","message":"limt is not known here; known are tenant, after, limit","parameter":"limt"}`},
 		{"GET", "/api/v1/users?tenant=a&tenant=b", 400, `{"error":"bad_parameter","message":"tenant is given more than once","parameter":"tenant"}`},
 		{"GET", "/api/v1/users?after=" + strings.Repeat("x", 1025), 400, `{"error":"bad_parameter","message":"after is too long","parameter":"after"}`},

@@ -93,7 +93,7 @@ func (s *Store) window(ctx context.Context, list string, p Page) (window, error)
 	var err error
 	switch {
 	case p.Limit < 0 || p.Limit > MaxLimit:
-		return w, &orgsync.FieldError{Field: "limit", Reason: "is not between 1 and 1000"}
+		return w, &orgsync.FieldError{Field: "limit", Reason: "is not a number between 1 and 1000"}
 	case p.Limit == 0:
 		w.limit = DefaultLimit
 	}
