@@ -259,15 +259,16 @@ func openKeyRing(cfg Config) (*keyring.Ring, error) {
 		return nil, databaseFault(cfg, newErr)
 	}
 	if !fresh {
-		return nil, keyFault(cfg.KeyFile, fmt.Errorf("%w; the database needs the key it was made with: put that file back, or for a new PostgreSQL database make one with kitbridge init and give it to every replica", err))
+		return nil, keyFault(cfg.KeyFile, err)
 	}
 	if ring, err = keyring.Generate(); err != nil {
 		return nil, err
 	}
-	if err := ring.WriteNew(cfg.KeyFile); err != nil {
-		return nil, keyFault(cfg.KeyFile, fmt.Errorf("%w; make its folder, for the account that runs kitbridge, or correct the path", err))
+	err = ring.WriteNew(cfg.KeyFile)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, &usageError{fmt.Errorf("key_file: %s; make its folder, for the account that runs kitbridge, or correct the path", ofKeyFile(err))}
 	}
-	return ring, nil
+	return ring, keyFault(cfg.KeyFile, err)
 }
 
 // readPrivateKeys reads the RSA keys of the application credential, PEM with PKCS #8

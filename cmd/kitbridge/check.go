@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"time"
 
@@ -27,15 +28,17 @@ wrong, and say of each fault what to do:
                  owner, rights. LDAP: reached, TLS, bind, base_dn, rights, schema, what
                  the server can do, and which departments and users it could not hold,
                  or not with all their values, and why
-  auth centres   of each bound tenant: address, reached. Only by HEAD /, and never an
-                 address that a sign-in would not call
+  auth centres   of each bound tenant, and of sso.tenants: address, reached (HEAD /), and
+                 with profile oidc its discovery document (GET); never an address that a
+                 sign-in would not call
   clock          against the auth centres' and the marketplace's newest messages
 
 It leaves nothing behind: rows that it tries to write are taken back, entries that it
 tries to write (kitbridge-probe-… below base_dn) are deleted again, and it makes no
 database, table or file. It works beside a running serve.
 
-Exit codes: 0 nothing is wrong (there may be warnings), 1 something is.`
+Exit codes: 0 nothing is wrong (there may be warnings), 1 something is, a faulty
+configuration too, 2 the command line is wrong.`
 
 // A finding is one thing that was looked at. Fields are only ever added.
 type finding struct {
@@ -187,8 +190,7 @@ func (d *doctor) database(ctx context.Context, cfg Config) (s *store.Store, fits
 		return nil, false
 	}
 	if fresh {
-		d.warn(area, "not there yet", "kitbridge serve makes it, and its key file")
-		return nil, true
+		return nil, d.notThereYet(cfg)
 	}
 	if _, err := keyring.Load(cfg.KeyFile); !d.say(area, "key file", keyFault(cfg.KeyFile, err)) {
 		return nil, false
@@ -199,6 +201,21 @@ func (d *doctor) database(ctx context.Context, cfg Config) (s *store.Store, fits
 	}
 	d.say(area, "writable", d.writable(ctx, cfg))
 	return s, true
+}
+
+// notThereYet says what serve makes: the database, and the key file if there is none. It
+// says whether the two will fit.
+func (d *doctor) notThereYet(cfg Config) bool {
+	const area, what = "database", "not there yet"
+	_, err := keyring.Load(cfg.KeyFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		d.warn(area, what, "kitbridge serve makes it, and its key file")
+		return true
+	case err == nil:
+		d.warn(area, what, "kitbridge serve makes it; its key file is there")
+	}
+	return d.say(area, "key file", keyFault(cfg.KeyFile, err))
 }
 
 // writable begins a transaction as serve would, and takes it back.

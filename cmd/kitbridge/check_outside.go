@@ -43,7 +43,7 @@ func weakKey(keys []*rsa.PrivateKey) error {
 	return nil
 }
 
-// addresses judges where people and the marketplace are to come, and the operator's page.
+// addresses judges where people and the marketplace are to come, and the admin listener.
 func (d *doctor) addresses(ctx context.Context, cfg Config) {
 	const area = "addresses"
 	u, err := url.Parse(cfg.PublicURL)

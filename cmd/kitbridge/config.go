@@ -80,7 +80,7 @@ type Proxy struct {
 	Upstream string `yaml:"upstream" kind:"origin"`
 }
 
-// Admin is the operator's listener: console, API, /metrics, /healthz, /readyz.
+// Admin is the operator's listener: JSON API, /metrics, /healthz, /readyz.
 type Admin struct {
 	// Listen is its address (host:port).
 	Listen string `yaml:"listen" kind:"listen"`

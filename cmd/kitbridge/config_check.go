@@ -76,7 +76,7 @@ func (d *decoder) checkAdmin(c *Config) {
 		d.fault("proxy.upstream", "is kitbridge's own address (listen), so requests would go round for ever; name the product's")
 	}
 	if c.Listen == c.Admin.Listen && !strings.HasSuffix(c.Listen, ":0") && !d.bad("listen") && !d.bad("admin.listen") {
-		d.fault("admin.listen", "is the same as listen; the operator's pages need a port of their own")
+		d.fault("admin.listen", "is the same as listen; the API and metrics need a port of their own")
 	}
 }
 

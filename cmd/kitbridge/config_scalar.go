@@ -57,7 +57,7 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, f field, path string) {
 		return
 	}
 	// A variable may hold a number or a truth value; its type is not in the file.
-	if text == raw && !d.fitsType(n, v.Type(), path) {
+	if text == raw && !d.fitsType(n, v.Type(), f, path) {
 		return
 	}
 	if err := d.convert(text, v, f); err != nil {
@@ -66,7 +66,7 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, f field, path string) {
 }
 
 // fitsType reports whether the file's value is of the type that the key wants.
-func (d *decoder) fitsType(n ast.Node, t reflect.Type, path string) bool {
+func (d *decoder) fitsType(n ast.Node, t reflect.Type, f field, path string) bool {
 	isText := n.Type() == ast.StringType || n.Type() == ast.LiteralType
 	isNumber := n.Type() == ast.IntegerType || n.Type() == ast.FloatType
 	switch {
@@ -80,6 +80,8 @@ func (d *decoder) fitsType(n ast.Node, t reflect.Type, path string) bool {
 			return true
 		}
 		d.fault(path, "want a number, found %s; write it without quotes", describe(n))
+	case len(f.enum) > 0 && !isText:
+		d.fault(path, "want a word, found %s; write %s", describe(n), oneOf(f.enum))
 	case t.Kind() == reflect.Int64 && isNumber:
 		return true // a duration or size that lacks its unit: convert says so better
 	default:
@@ -152,8 +154,12 @@ func errFirst(errs ...error) error {
 	return nil
 }
 
+// convertDuration reads a duration. out holds the key's default before.
 func convertDuration(text string, out *time.Duration, f field) error {
 	duration, err := parseDuration(text)
+	if _, bare := strconv.Atoi(text); err != nil && bare == nil {
+		return fmt.Errorf("%q has no unit; %s", text, suggestUnit(text, *out))
+	}
 	if err != nil {
 		return err
 	}

@@ -41,10 +41,24 @@ func parseDuration(text string) (time.Duration, error) {
 }
 
 func errDuration(text string) error {
-	if _, err := strconv.Atoi(text); err == nil {
-		return fmt.Errorf("%q has no unit; write for example %ss", text, text)
-	}
 	return fmt.Errorf("%q is no duration; write for example 60s, 8h or 15d", text)
+}
+
+// suggestUnit completes a number by the unit that the key's default is told in: who writes 30
+// where 30d is the default does not mean seconds.
+func suggestUnit(number string, byDefault time.Duration) string {
+	unit := "s"
+	switch {
+	case byDefault <= 0:
+		return "write s, m, h or d behind it, for example 60s, 8h or 15d"
+	case byDefault > day && byDefault%day == 0:
+		unit = "d"
+	case byDefault%time.Hour == 0:
+		unit = "h"
+	case byDefault > time.Minute && byDefault%time.Minute == 0:
+		unit = "m"
+	}
+	return fmt.Sprintf("write for example %s%s", number, unit)
 }
 
 // parseByteSize reads a size such as 5MiB, 500KB or 1024B.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -92,7 +93,7 @@ func parseCSVRecords(text []byte, f *importFaults) (all []record, lines []int) {
 	for _, name := range heading {
 		c, ok := known[strings.TrimSpace(name)]
 		if !ok {
-			f.add(1, "column %q is not known; see kitbridge import --help", visible(name))
+			f.add(1, "column %q is not known; %s", visible(name), suggestColumn(name))
 		}
 		columns = append(columns, c)
 	}
@@ -141,12 +142,35 @@ func parseJSONRecords(text []byte, f *importFaults) (all []record, lines []int) 
 			line = 1 + bytes.Count(text[:len(text)-len(rest)], []byte("\n"))
 		}
 		if err != nil {
-			f.add(line, "%s", strings.TrimPrefix(err.Error(), "json: "))
+			f.add(line, "%s", jsonFault(err))
 			return nil, nil
 		}
 		all, lines = append(all, r), append(lines, line)
 	}
 	return all, lines
+}
+
+// jsonFault says what is wrong with an object of the file.
+func jsonFault(err error) string {
+	text := strings.TrimPrefix(err.Error(), "json: ")
+	if quoted, ok := strings.CutPrefix(text, "unknown field "); ok {
+		if name, err := strconv.Unquote(quoted); err == nil {
+			return fmt.Sprintf("field %q is not known; %s", visible(name), suggestColumn(name))
+		}
+	}
+	return text
+}
+
+// suggestColumn says what to do about a column that there is not.
+func suggestColumn(name string) string {
+	var names []string
+	for _, c := range csvColumns() {
+		names = append(names, c.name)
+	}
+	if near := nearest(strings.TrimSpace(name), names); near != "" {
+		return fmt.Sprintf("did you mean %s?", near)
+	}
+	return "rename it or leave it out; kitbridge import --help has the names"
 }
 
 // settle fills in the kind and says whether the record is imported.

@@ -188,7 +188,9 @@ func TestParseRecords(t *testing.T) {
 	}{
 		{"empty", "", 0, "f:1: has no line of column names"},
 		{"heading only", "user_name\n", 0, ""},
-		{"unknown columns", "user_name,passwort,x\n", 0, "f:1: column \"passwort\" is not known; see kitbridge import --help\nf:1: column \"x\" is not known; see kitbridge import --help"},
+		{"unknown columns", "user_name,passwort,x\n", 0, "f:1: column \"passwort\" is not known; rename it or leave it out; kitbridge import --help has the names\nf:1: column \"x\" is not known; rename it or leave it out; kitbridge import --help has the names"},
+		{"a slip in a column", "username,name\n", 0, "f:1: column \"username\" is not known; did you mean user_name?"},
+		{"a slip in a field", "{\"user_name\": \"a\"}\n{\"username\": \"a\"}\n", 0, "f:2: field \"username\" is not known; did you mean user_name?"},
 		{"every fault", "user_name,role,status,kind,org_code\n,,,user,\na,root,,,\nb,,gone,,\n,,,robot,\n" + strings.Repeat("x", 65) + ",,,,\nb,,,,\n,,,,\n", 0, `f:2: user_name is empty
 f:3: role is neither user nor admin
 f:4: status is neither enabled nor disabled
@@ -202,7 +204,7 @@ f:8: org_code is empty`},
 		{"JSON lines", "{\"user_name\":\"a\"}\n\n{\"org_code\":\"1\"}\n", 2, ""},
 		{"JSON list", "[{\"user_name\":\"a\"},\n{\"org_code\":\"1\"}]", 2, ""},
 		{"JSON with faults", "[{\"user_name\":\"a\"},\n\n{\"org_code\":\"\"}]", 0, "f:3: org_code is empty"},
-		{"JSON unknown", "{\"user_name\":\"a\"}\n{\"usr\":1}", 0, "f:2: unknown field \"usr\""},
+		{"JSON unknown", "{\"user_name\":\"a\"}\n{\"usr\":1}", 0, "f:2: field \"usr\" is not known; rename it or leave it out; kitbridge import --help has the names"},
 		{"JSON cut off", "{\"user_name\":\"a\"}\n{\"user", 0, "f:2: unexpected EOF"},
 		{"JSON list cut off", "[{\"user_name\":\"a\"},", 0, "f:1: EOF"},
 	}

@@ -33,7 +33,7 @@ var sampleConfig []byte
 
 const initLong = `Write what a new bridge needs into a folder:
 
-  kitbridge.yaml            the configuration, with a comment at every key
+  kitbridge.yaml            the configuration, with the keys that most need, explained
   kitbridge.key             the key ring that seals secrets in the database
   kitbridge-credential.pem  the RSA-3072 key of the application credential
 
@@ -113,7 +113,7 @@ centre (应用凭证管理), one line:
 Next:
   1. In %[3]s set public_url, marketplace.keys.kit (the access key that
      the seller centre binds to the joint-operation sync interfaces) and a sink;
-     each key has its explanation beside it.
+     docs/configuration.md explains every key.
   2. Back up both key files, apart from the database.
   3. kitbridge serve --config %[3]s
 `

@@ -41,6 +41,7 @@ const (
 // openDatabase opens the database that a configuration names. It must be there.
 func openDatabase(ctx context.Context, p process, cfg Config, a access) (*store.Store, error) {
 	ring, err := keyring.Load(cfg.KeyFile)
+	err = keyFault(cfg.KeyFile, err)
 	if fresh, failed := store.IsNew(cfg.Database.Reveal()); failed == nil && fresh {
 		err = fmt.Errorf("%w; kitbridge serve makes it", store.ErrNoDatabase)
 	}
@@ -93,12 +94,4 @@ func someArgs(names ...string) cobra.PositionalArgs {
 		}
 		return &usageError{fmt.Errorf("%s wants %s; see %s --help", c.CommandPath(), strings.Join(names, " "), c.CommandPath())}
 	}
-}
-
-// groupOnly refuses a command that only groups others when it is called by itself.
-func groupOnly(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return c.Help()
-	}
-	return &usageError{fmt.Errorf("unknown command %q for %q; see %s --help", args[0], c.CommandPath(), c.CommandPath())}
 }

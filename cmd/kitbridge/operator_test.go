@@ -274,7 +274,13 @@ func TestSessions(t *testing.T) {
 	}
 	w.command(t, exitConfig, "sessions", "end")
 	w.command(t, exitConfig, "sessions", "end", id, "--user", "a@b")
-	w.command(t, exitFailed, "sessions", "end", "xyz")
+	w.command(t, exitConfig, "sessions", "end", "xyz")
+	if got := w.command(t, exitOK, "sessions", "list"); got != "Nobody is signed in.\n" {
+		t.Errorf("sessions list of none = %q", got)
+	}
+	if got := w.command(t, exitOK, "sessions", "list", "--tenant", "chenguang"); got != "Nobody of those asked for is signed in.\n" {
+		t.Errorf("sessions list of none of a tenant = %q", got)
+	}
 	w.command(t, exitFailed, "sessions", "list", "--tenant", "nobody")
 }
 

@@ -75,7 +75,7 @@ func newRestoreCommand(p process) *cobra.Command {
 func restore(ctx context.Context, p process, cfg Config, file string) (err error) {
 	ring, err := keyring.Load(cfg.KeyFile)
 	if err != nil {
-		return &usageError{fmt.Errorf("key_file: %w; a backup can be read only with the key file that it was made with: put that in its place first", err)}
+		return &usageError{fmt.Errorf("%w; a backup can be read only with the key file that it was made with: put that in its place first", keyFault(cfg.KeyFile, err))}
 	}
 	settings := store.Config{
 		URL: cfg.Database.Reveal(), Migrate: true, Keys: ring, App: sso.AppID(cfg.SSO.AppID), Now: time.Now,
@@ -195,7 +195,7 @@ func writeRestoration(w io.Writer, r console.Restored) {
 		}
 		rows = append(rows, []string{t.TenantID, t.Name, last, again})
 	}
-	columns(w, []string{"TENANT THEN", "NAME", "LAST PUSH", "SINCE"}, rows)
+	columns(w, []string{"TENANT", "NAME", "LAST PUSH", "SINCE"}, rows)
 }
 
 // tellRestoration logs the gap at start.

@@ -37,7 +37,8 @@ It receives the marketplace's signed messages about tenants, users and
 departments, keeps LDAP directories and SQL tables equal to them, and signs
 people in through their own company's auth centre.
 
-Exit codes: 0 done, 1 failed, 2 the configuration or the command line is wrong.`
+Exit codes: 0 done, 1 failed, 2 the configuration or the command line is wrong
+(check: 1 for a faulty configuration), 3 (only of plan) there is something to do.`
 
 // run executes one command line and returns the process's exit code. It writes
 // errors to p.stderr, one line each, and returns early when ctx ends.
@@ -62,9 +63,7 @@ func newRootCommand(p process) *cobra.Command {
 	root.SetErr(p.stderr)
 	root.SetVersionTemplate("{{.Version}}")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return &usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
-	})
+	root.SetFlagErrorFunc(flagFault)
 	root.AddGroup(
 		&cobra.Group{ID: firstSteps, Title: "First steps:"},
 		&cobra.Group{ID: operating, Title: "Operating a bridge:"},

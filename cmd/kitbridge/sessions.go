@@ -101,6 +101,14 @@ func listSessions(ctx context.Context, p process, s *store.Store, w whose, asJSO
 			Sessions []store.SessionItem `json:"sessions"`
 		}{all})
 	}
+	if len(all) == 0 {
+		text := "Nobody is signed in."
+		if w != (whose{}) {
+			text = "Nobody of those asked for is signed in."
+		}
+		_, err := fmt.Fprintln(p.stdout, text)
+		return err
+	}
 	rows := make([][]string, 0, len(all))
 	for _, i := range all {
 		state := "live"
@@ -142,6 +150,9 @@ already changes nothing and is no fault.`,
 			return withDatabase(c.Context(), p, file, toWrite, func(s *store.Store, cfg Config) error {
 				tenant, of, ended, err := endSessions(c.Context(), s, ids, w)
 				commandAuditor(p, cfg).sessionsEnded(c.Context(), sso.TenantID(tenant), of.User, ended)
+				if bad, ok := errors.AsType[*orgsync.FieldError](err); ok && bad.Field == "id" {
+					return &usageError{fmt.Errorf("sessions end: %w; kitbridge sessions list has them", err)}
+				}
 				switch {
 				case err != nil:
 					return fmt.Errorf("sessions end: %w", err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,6 +36,12 @@ func newSQLCommand(p process) *cobra.Command {
 		Example: "  kitbridge sql schema --dialect mariadb | mariadb product\n  kitbridge sql schema --dialect postgres --prefix crm_",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if err := knownDialect(dialect); err != nil {
+				return err
+			}
+			if _, err := checkIdentifier(prefix); err != nil {
+				return &usageError{fmt.Errorf("--prefix: %w", err)}
+			}
 			statements, err := sqlsink.DDL(sqlsink.Dialect(dialect), prefix)
 			if err != nil {
 				return &usageError{fmt.Errorf("sql schema: %w", err)}
@@ -47,4 +54,19 @@ func newSQLCommand(p process) *cobra.Command {
 	schema.Flags().StringVar(&prefix, "prefix", "kit_", "what the tables' names begin with")
 	group.AddCommand(schema)
 	return group
+}
+
+// knownDialect refuses what is no dialect of SQL that a sink speaks.
+func knownDialect(name string) error {
+	names := []string{string(sqlsink.MySQL), string(sqlsink.MariaDB), string(sqlsink.PostgreSQL), string(sqlsink.SQLite)}
+	if slices.Contains(names, name) {
+		return nil
+	}
+	if name == "" {
+		return &usageError{fmt.Errorf("--dialect is missing; write %s", oneOf(names))}
+	}
+	if near := nearest(name, names); near != "" {
+		return &usageError{fmt.Errorf("--dialect: %q is not known; did you mean %s?", visible(name), near)}
+	}
+	return &usageError{fmt.Errorf("--dialect: %q is not known; write %s", visible(name), oneOf(names))}
 }

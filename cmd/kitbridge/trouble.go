@@ -44,8 +44,15 @@ func keyFault(file string, err error) error {
 		return nil
 	case errors.Is(err, fs.ErrPermission):
 		return &usageError{fmt.Errorf("key_file: %s may not be read by this user; make the account that runs kitbridge its owner", file)}
+	case errors.Is(err, fs.ErrNotExist):
+		return &usageError{fmt.Errorf("key_file: there is no file %s; the database needs the key it was made with: put that file back, or for a new PostgreSQL database make one with kitbridge init and give it to every replica", file)}
 	}
-	return &usageError{fmt.Errorf("key_file: %w", err)}
+	return &usageError{errors.New("key_file: " + ofKeyFile(err))}
+}
+
+// ofKeyFile is what an error about a key file says beside that.
+func ofKeyFile(err error) string {
+	return strings.TrimLeft(strings.TrimPrefix(err.Error(), "key file"), ": ")
 }
 
 // listenFault says what to do about an address that cannot be listened on; key is that of

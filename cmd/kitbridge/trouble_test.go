@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -84,6 +85,8 @@ func TestFaultsOfRights(t *testing.T) {
 		{"database", databaseFault(cfg, denied), exitConfig, "database: this user may not write /var/lib/kb/kb.db"},
 		{"certificate of a server", databaseFault(server, denied), exitFailed, "permission denied"},
 		{"key file", keyFault("/etc/kb/ring", denied), exitConfig, "key_file: /etc/kb/ring may not be read by this user"},
+		{"no key file", keyFault("/etc/kb/ring", fmt.Errorf("key file: %w", fs.ErrNotExist)), exitConfig, "kitbridge: key_file: there is no file /etc/kb/ring; the database needs"},
+		{"open key file", keyFault("/etc/kb/ring", errors.New("key file /etc/kb/ring: everybody may use it")), exitConfig, "kitbridge: key_file: /etc/kb/ring: everybody may use it\n"},
 		{"port", listenFault("listen", ":80", os.NewSyscallError("bind", syscall.EACCES)), exitFailed, "listen: this user may not listen on :80"},
 		{"address", listenFault("listen", "192.0.2.1:80", os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)), exitFailed, "listen: this machine has no address 192.0.2.1:80"},
 	}
