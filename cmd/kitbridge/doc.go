@@ -15,6 +15,7 @@
 //	operator.go  what the commands for operators share: status.go, explain.go,
 //	             export*.go, held.go, import*.go, sessions.go, migrate.go
 //	simulate.go  kitbridge simulate      sql.go       kitbridge sql
+//	usage.go     what is wrong with a command line, and what was probably meant
 //	screen.go    buyers' texts on terminals and in JSON
 //	config.go    the Config tree, one field per key of kitbridge.yaml
 //	config_*.go  how it is read: parse, substitute, decode, validate, warn
