@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/kitbridge/kitbridge/internal/store"
 	"github.com/kitbridge/kitbridge/orgsync"
 	"github.com/kitbridge/kitbridge/sso"
 )
@@ -39,13 +40,9 @@ func (b *bridge) noteSignIn(e sso.Event) {
 	default:
 		b.metrics.signIns.WithLabelValues(string(e.Name), e.Outcome).Inc()
 	}
-	subject := ""
-	if e.User != "" {
-		subject = sso.Subject(e.Tenant, e.User)
-	}
 	b.auditor().write(context.Background(),
 		slog.String("event", string(e.Name)), slog.String("outcome", e.Outcome), slog.String("check", e.Check),
-		slog.String("tenant_id", string(e.Tenant)), slog.String("subject", subject), slog.Bool("solicited", e.Solicited),
+		slog.String("tenant_id", string(e.Tenant)), auditSubject(e.Tenant, e.User), slog.Bool("solicited", e.Solicited),
 		slog.String("request_id", e.RequestID))
 }
 
@@ -54,12 +51,18 @@ func (a auditor) sessionsEnded(ctx context.Context, tenant sso.TenantID, user ss
 	if n == 0 {
 		return
 	}
+	a.write(ctx, slog.String("event", "sessions_ended"), slog.String("outcome", "ended"), slog.Int("sessions", n),
+		slog.String("tenant_id", string(tenant)), auditSubject(tenant, user))
+}
+
+// auditSubject is the account key of a user, "" for nobody's. Some tenants' user names are mail addresses or mobile numbers, which
+// no log may hold.
+func auditSubject(tenant sso.TenantID, user sso.UserName) slog.Attr {
 	subject := ""
 	if user != "" {
-		subject = sso.Subject(tenant, user)
+		subject = sso.Subject(tenant, sso.UserName(store.RedactName(string(user))))
 	}
-	a.write(ctx, slog.String("event", "sessions_ended"), slog.String("outcome", "ended"), slog.Int("sessions", n),
-		slog.String("tenant_id", string(tenant)), slog.String("subject", subject))
+	return slog.String("subject", subject)
 }
 
 // heldDecided records that an operator said yes or no to a message that waited.

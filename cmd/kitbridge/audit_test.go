@@ -63,4 +63,15 @@ func TestAudit(t *testing.T) {
 	if !bytes.Contains(out.Bytes(), []byte(`"sessions":2,"tenant_id":"t1","subject":"t1/zhang.san"`)) {
 		t.Errorf("ended sessions are recorded as %s", &out)
 	}
+	for user, want := range map[sso.UserName]string{
+		"zhangsan@example.com": "t1/z***@example.com", "13812345678": "t1/138****5678", "+8613812345678": "t1/+86138****5678",
+		"00123456": "t1/00123456",
+	} {
+		out.Reset()
+		b.auditor().sessionsEnded(t.Context(), "t1", user, 1)
+		b.noteSignIn(sso.Event{Name: sso.EventSignInRefused, Outcome: "user_disabled", Tenant: "t1", User: user})
+		if n := strings.Count(out.String(), `"subject":"`+want+`"`); n != 2 {
+			t.Errorf("%s is recorded as %s, want %s twice", user, &out, want)
+		}
+	}
 }

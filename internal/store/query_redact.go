@@ -30,6 +30,19 @@ func redact(a orgsync.Attribute, value string) string {
 	}
 }
 
+// RedactName is a user name as a log may show it: one that is a mail address, or as long a
+// number as a mobile's, is cut as those are in lists.
+func RedactName(s string) string {
+	switch {
+	case strings.Contains(s, "@"):
+		return redactEmail(s)
+	case len(s) >= 11 && strings.Trim(s, "+0123456789") == "":
+		return redactMobile(s)
+	default:
+		return s
+	}
+}
+
 // redactMobile keeps what tells one's own number from another: 138****0001.
 func redactMobile(s string) string {
 	r := []rune(s)
