@@ -33,13 +33,7 @@ func (w *world) rewrite(t *testing.T, from, to string) {
 // say so, before and after its people are disabled.
 func TestLeftTables(t *testing.T) {
 	t.Parallel()
-	w := startWorld(t)
-	if err := w.send(t.Context(), market.DemoBuyers()[0].Binding()...); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.settle(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w := startBoundWorld(t)
 	w.rewrite(t, `"sqlite:product.db"`, `"sqlite:product.db", tenants: [nobody]`)
 	const not = "this sink is not meant for the tenant any more (sinks[].tenants): its people are disabled, and deleted purge_after later"
 	if got := w.command(t, codePlanned, "plan"); !strings.Contains(got, not) || !strings.Contains(got, " disable user zhangsan ") {
@@ -84,13 +78,7 @@ func TestPlanLeftUnreachable(t *testing.T) {
 // TestPlanUnreachable: a sink that does not answer is not equal, in no format.
 func TestPlanUnreachable(t *testing.T) {
 	t.Parallel()
-	w := startWorld(t)
-	if err := w.send(t.Context(), market.DemoBuyers()[0].Binding()...); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.settle(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w := startBoundWorld(t)
 	w.rewrite(t, `"sqlite:product.db"}`, `"sqlite:product.db"}
   - {name: gone, type: sql, url: "postgres://u:p@127.0.0.1:1/x"}`)
 	wantNotCompared(t, w, 2)
@@ -139,13 +127,7 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 // TestServeTellsWhoLeft: serve says it at its start, each once, and nothing of a sink that is meant for all.
 func TestServeTellsWhoLeft(t *testing.T) {
 	t.Parallel()
-	w := startWorld(t)
-	if err := w.send(t.Context(), market.DemoBuyers()[0].Binding()...); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.settle(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w := startBoundWorld(t)
 	out := &lockedBuffer{serves: make(chan struct{})}
 	w.bridge.log = newLogger(out, Log{Level: "info", Format: "json"})
 	if untold := w.bridge.warnOfTenants(t.Context(), w.bridge.config.Sinks); len(untold) > 0 || out.text.Len() > 0 {

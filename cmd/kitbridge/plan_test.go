@@ -138,13 +138,7 @@ func TestPlan(t *testing.T) {
 // TestPlanFile: a plan in a file is whole, readable only by its owner, and not coloured.
 func TestPlanFile(t *testing.T) {
 	t.Parallel()
-	w := startWorld(t)
-	if err := w.send(t.Context(), market.DemoBuyers()[0].Binding()...); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.settle(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w := startBoundWorld(t)
 	name := filepath.Join(t.TempDir(), "plan.json")
 	code, stdout, stderr := runHere(t, "plan", "--format", "json", "--out", name, "--config", w.config)
 	if code != exitOK || stdout != "" || stderr != "nothing to do, written to "+name+"\n" {

@@ -185,13 +185,7 @@ func TestReconcileHeld(t *testing.T) {
 // longer than said.
 func TestWithLane(t *testing.T) {
 	t.Parallel()
-	w := startWorld(t)
-	if err := w.send(t.Context(), market.DemoBuyers()[0].Binding()...); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.settle(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	w := startBoundWorld(t)
 	s := w.bridge.store
 	err := withLane(t.Context(), s, "product", demoTenant, time.Minute, func(ctx context.Context, pending bool) error {
 		if pending {

@@ -52,6 +52,20 @@ func startWorld(t *testing.T) *world {
 	return startWorldOn(t, worldYAML)
 }
 
+// startBoundWorld runs a bridge to which the first buyer of the demonstration is bound, with
+// every sink up to date.
+func startBoundWorld(t *testing.T) *world {
+	t.Helper()
+	w := startWorld(t)
+	if err := w.send(t.Context(), market.DemoBuyers()[0].Binding()...); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
 // startWorldOn runs a bridge with another configuration.
 func startWorldOn(t *testing.T, yaml string) *world {
 	t.Helper()
