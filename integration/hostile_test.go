@@ -182,11 +182,13 @@ func TestHostile(t *testing.T) {
 		}
 	})
 	t.Run("unsigned", func(t *testing.T) {
-		for name, body := range spoiled() {
-			s := signText("authSync", []byte(body))
-			s.signature = strings.Repeat("0", 64)
-			if got := b.mustSend(t, s); got.Code != wrongSignature {
-				t.Errorf("%s: %+v, want %s", name, got, wrongSignature)
+		for range 6 { // 200 MB in all
+			for name, body := range spoiled() {
+				s := signText("authSync", []byte(body))
+				s.signature = strings.Repeat("0", 64)
+				if got := b.mustSend(t, s); got.Code != wrongSignature {
+					t.Errorf("%s: %+v, want %s", name, got, wrongSignature)
+				}
 			}
 		}
 		for _, seed := range hostileSeeds(t, newBuyer("t1")) {
@@ -205,7 +207,8 @@ func TestHostile(t *testing.T) {
 		}
 	})
 	mustEqual(t, "status after all that strangers sent", counts, b.counts(t))
-	isFlat(t, b, before, 64<<10)
+	// Working on a body of max_body takes 40 MB, and as much again until the collector runs.
+	isFlat(t, b, before, 128<<10)
 
 	t.Run("signed", func(t *testing.T) {
 		answers := map[string]int{}
