@@ -88,7 +88,7 @@ func (r *round) adoptStructure(ctx context.Context, structure, groupEntries []fo
 	for code, d := range r.departments {
 		id, group := EntryID{DepartmentEntry, string(code)}, EntryID{DepartmentGroup, string(code)}
 		if _, ours := r.have[id]; !ours && d.Live {
-			r.adoptOne(id, r.org.department(d, r.of), departmentsByCode[string(code)])
+			r.adoptOne(id, r.org.department(d), departmentsByCode[string(code)])
 		}
 		if _, ours := r.have[group]; !ours && d.Live {
 			r.adoptOne(group, r.org.group(code), groupsByCode[string(code)])

@@ -209,8 +209,8 @@ func (o organisation) userAttributes(name orgsync.UserName, as orgsync.Attribute
 }
 
 // departmentWant is the entry of a live department.
-func (o organisation) departmentWant(d orgsync.PlacedDepartment, of lookup) (Want, []string) {
-	dn, code := o.department(d, of), string(d.Code)
+func (o organisation) departmentWant(d orgsync.PlacedDepartment) (Want, []string) {
+	dn, code := o.department(d), string(d.Code)
 	v := values{attributes: Attributes{"businessCategory": {code}}}
 	if !o.profile.isAD() {
 		v.attributes["ou"] = o.withName(code, d.Name)

@@ -40,18 +40,7 @@ func breakAt(t *testing.T, layout ldapsink.Layout, done bool, n int) bool {
 	shuffle(f.state, rand.New(rand.NewPCG(3, 1)), 14)
 	f.all()
 	shuffle(f.state, rand.New(rand.NewPCG(3, 2)), 14)
-	writes, broken := 0, false
-	f.memory.Fault(func(ldapsink.Operation) (before, after error) {
-		if writes++; writes < n || broken && writes != n+1 { // the second attempt breaks, too
-			return nil, nil
-		}
-		broken = true
-		lost := ldap.NewError(ldap.ErrorNetwork, errors.New("connection closed"))
-		if done {
-			return nil, lost
-		}
-		return lost, nil
-	})
+	broken := f.breakWrites(n, done)
 	if _, err := f.sink.Converge(t.Context(), f.state, f.state.keys()); err != nil && !errors.Is(err, orgsync.ErrUnavailable) {
 		t.Errorf("broken at write %d: Converge = %v, want ErrUnavailable", n, err)
 	}
@@ -62,7 +51,76 @@ func breakAt(t *testing.T, layout ldapsink.Layout, done bool, n int) bool {
 	if writes := f.all(); len(writes) > 0 {
 		t.Errorf("broken at write %d: nothing to do, and wrote %v", n, writes)
 	}
-	return broken
+	return *broken
+}
+
+// breakWrites breaks the connection at the n-th write, and at the next: the second attempt
+// breaks, too. It returns whether it came to that.
+func (f *fixture) breakWrites(n int, done bool) *bool {
+	writes, broken := 0, false
+	f.memory.Fault(func(ldapsink.Operation) (before, after error) {
+		if writes++; writes < n || broken && writes != n+1 {
+			return nil, nil
+		}
+		broken = true
+		lost := ldap.NewError(ldap.ErrorNetwork, errors.New("connection closed"))
+		if done {
+			return nil, lost
+		}
+		return lost, nil
+	})
+	return &broken
+}
+
+// TestFaultOfWhatIsOwed: the same where only that is owed which changed. Whom nobody owes is
+// not forgotten over it.
+func TestFaultOfWhatIsOwed(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(s *state) orgsync.Key{
+		"a department goes, and leaves users":   func(s *state) orgsync.Key { return s.remove("gone") },
+		"a department comes, and users wait":    func(s *state) orgsync.Key { return s.department("coming", "来", "top") },
+		"a department moves, and takes users":   func(s *state) orgsync.Key { return s.department("moving", "动", "") },
+		"a department stays, with another name": func(s *state) orgsync.Key { return s.department("moving", "改", "top") },
+	} {
+		for shape, c := range shapes() {
+			for _, done := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, %s, done %t", name, shape, done), func(t *testing.T) {
+					t.Parallel()
+					for n := 1; breakOwed(t, c, change, done, n) && !t.Failed(); n++ {
+					}
+				})
+			}
+		}
+	}
+}
+
+// breakOwed breaks the n-th write of a change, and the one after it, and says whether it came
+// to that.
+func breakOwed(t *testing.T, shape func(*ldapsink.Config), change func(s *state) orgsync.Key, done bool, n int) bool {
+	t.Helper()
+	f := emptyFixture(t, nil)
+	f.sink = f.open(shape)
+	f.state.department("top", "顶", "")
+	for _, code := range []string{"gone", "moving"} {
+		f.state.department(code, "部", "top")
+	}
+	for _, code := range []string{"top", "gone", "moving", "coming"} {
+		f.state.user("user of "+code, "某", code)
+		f.state.user("admin of "+code, "某", code, orgsync.AttrRole, "admin")
+	}
+	f.all()
+	key := change(f.state)
+	broken := f.breakWrites(n, done)
+	for range 2 {
+		if _, err := f.sink.Converge(t.Context(), f.state, []orgsync.Key{key}); err != nil && !errors.Is(err, orgsync.ErrUnavailable) {
+			t.Errorf("broken at write %d: Converge = %v, want ErrUnavailable", n, err)
+		}
+		f.memory.Fault(nil)
+	}
+	if whole := f.plan(ldapsink.WholeOptions{}); len(whole.Operations)+len(whole.Reports) > 0 {
+		t.Errorf("broken at write %d: planned %v, reported %v", n, whole.Operations, whole.Reports)
+	}
+	return *broken
 }
 
 // processes are the targets that can die.

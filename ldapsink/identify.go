@@ -66,8 +66,8 @@ func (r *round) ask(ctx context.Context, ids []EntryID) error {
 	return nil
 }
 
-// identify tells ours from others. Ours is an entry whose entryUUID is linked, or that
-// stands where we were about to add one and was created by our own account.
+// identify tells ours from others. Ours is an entry whose entryUUID is linked, or that has the
+// name of one that we were about to add and was created by our own account.
 func (r *round) identify(ctx context.Context, entries []found, class string, candidates func(found) []EntryID) error {
 	var ids []EntryID
 	for _, f := range entries {
@@ -94,7 +94,8 @@ func (r *round) identify(ctx context.Context, entries []found, class string, can
 // notOurs notes where an entry of others stands. What it holds does not matter.
 func (r *round) notOurs(f found) { r.others = append(r.others, Entry{DN: f.DN}) }
 
-// intended finds the id under which the entry was about to be added.
+// intended finds the id under which the entry was about to be added. What it stood below may
+// have moved since.
 func (r *round) intended(f found, candidates []EntryID) (EntryID, bool) {
 	if f.uuid == "" {
 		return EntryID{}, false
@@ -105,7 +106,7 @@ func (r *round) intended(f found, candidates []EntryID) (EntryID, bool) {
 		if l.UUID != "" || l.DN == "" && !adopts || !r.isByUs(id, f) && !r.isBare(id, l) {
 			continue
 		}
-		if dn, err := r.parse(l.DN); l.DN != "" && (err != nil || !dn.Equal(f.DN)) {
+		if dn, err := r.parse(l.DN); l.DN != "" && (err != nil || dn.leaf().key != f.DN.leaf().key) {
 			continue
 		}
 		l = Link{ID: id, UUID: f.uuid, DN: f.DN.String()}

@@ -264,13 +264,11 @@ func (r *round) readState(ctx context.Context, view orgsync.Inventory) error {
 			return fmt.Errorf("read departments: %w", err)
 		}
 	}
-	lookup := func(code orgsync.OrgCode) (orgsync.Department, bool) {
-		d, ok := known[code]
-		return d, ok
+	standing, err := placed(known, slices.Collect(maps.Keys(known)))
+	if err != nil {
+		return err
 	}
-	for code, d := range known {
-		r.departments[code] = orgsync.PlacedDepartment{Department: d, Path: orgsync.PathOf(d, lookup)}
-	}
+	maps.Copy(r.departments, standing)
 	for _, role := range []orgsync.Role{orgsync.RoleAdmin, orgsync.RoleUser} {
 		r.inventory.group(EntryID{RoleGroup, string(role)})
 	}
@@ -278,7 +276,7 @@ func (r *round) readState(ctx context.Context, view orgsync.Inventory) error {
 		r.inventory.group(EntryID{DepartmentGroup, string(code)})
 	}
 	last := orgsync.UserName("")
-	err := view.AllUsers(ctx, func(u orgsync.User) error {
+	err = view.AllUsers(ctx, func(u orgsync.User) error {
 		if u.Name < last { // a slip of the view: users could not be found again
 			return fmt.Errorf("users are not listed in the order of their names")
 		}

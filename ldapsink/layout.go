@@ -92,7 +92,7 @@ func (l layout) home(enabled bool, code orgsync.OrgCode, of lookup) DN {
 		return l.container(people)
 	}
 	if d := of(code); code != "" && d.Live {
-		return l.department(d, of)
+		return l.department(d)
 	}
 	return l.container(pending)
 }
@@ -123,32 +123,14 @@ func (l layout) groupOf(id EntryID) DN {
 // 3.5). There is no such entry.
 func (l layout) nobody() DN { return l.tenant.Child("cn", "nobody") }
 
-// department is the entry of a department that is placed or parked. of returns the
-// departments on its path.
-func (l layout) department(d orgsync.PlacedDepartment, of lookup) DN {
-	dn, path := l.container(departments), d.Path
+// department is the entry of a department that is placed or parked.
+func (l layout) department(d orgsync.PlacedDepartment) DN {
+	dn := l.container(departments)
 	if !d.Placed {
-		dn, path = l.container(pending), belowCycle(path, of)
+		dn = l.container(pending)
 	}
-	for _, code := range path {
+	for _, code := range d.Path {
 		dn = dn.Child("ou", string(code))
 	}
 	return dn
-}
-
-// belowCycle cuts a parked path. Departments that are each other's ancestors cannot stand
-// below each other: each of them stands at the top, and what hangs from one of them below
-// it. If the top of the path names a parent that is itself on the path, everything from
-// the top to that parent is such a circle.
-func belowCycle(path []orgsync.OrgCode, of lookup) []orgsync.OrgCode {
-	if len(path) == 0 {
-		return path
-	}
-	parent := of(path[0]).Parent
-	for i, code := range path {
-		if code == parent {
-			return path[i:]
-		}
-	}
-	return path
 }

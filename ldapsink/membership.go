@@ -201,7 +201,15 @@ func (r *round) recogniseGroups(ctx context.Context, held []holding) error {
 	for _, h := range held {
 		ids = append(ids, EntryID{DepartmentGroup, h.DN.Value()})
 	}
-	return r.ask(ctx, ids)
+	if err := r.ask(ctx, ids); err != nil {
+		return err
+	}
+	for i, h := range held {
+		if _, known := r.byUUID[h.uuid]; !known && h.DN.Parent().Equal(r.org.container(groups)) {
+			r.intended(h.found, ids[i:i+1])
+		}
+	}
+	return nil
 }
 
 // firstMembers adds to a new group the users whose entries are there already, under the
@@ -328,7 +336,7 @@ func (s server) groupsHolding(ctx context.Context, base DN, names map[string]mem
 		for i, m := range chunk {
 			texts[i] = m.dn.String()
 		}
-		entries, err := s.search(ctx, base, Subtree, "(&(objectClass="+s.profile.groupClass()+")"+anyOf([]string{"member"}, texts)+")", s.profile.StableID)
+		entries, err := s.search(ctx, base, Subtree, "(&(objectClass="+s.profile.groupClass()+")"+anyOf([]string{"member"}, texts)+")", s.profile.origin()...)
 		mu.Lock()
 		defer mu.Unlock()
 		for _, e := range entries {

@@ -37,16 +37,14 @@ func (m model) dn(t testing.TB, text string) string {
 
 func rdn(attribute, value string) string { return attribute + "=" + ldap.EscapeDN(value) }
 
-// path lists the codes from the top to the department; placed says whether it got there.
+// path lists the codes from the top to the department, as their entries stand; placed says
+// whether it got there.
 func (m model) path(code string) (path []string, placed bool) {
 	seen := map[string]bool{}
 	for code != "" {
 		d, ok := m.state.departments[orgsync.OrgCode(code)]
-		if !ok || !d.Live {
-			return path, false
-		}
-		if seen[code] {
-			return path, false
+		if !ok || !d.Live || seen[code] {
+			return m.cut(path), false
 		}
 		seen[code] = true
 		path = append([]string{code}, path...)
@@ -60,7 +58,6 @@ func (m model) department(code string) string {
 	top := "ou=departments," + m.root
 	if !placed {
 		top = "ou=pending," + m.root
-		path = m.cut(path)
 	}
 	for _, c := range path {
 		top = rdn("ou", c) + "," + top
@@ -132,7 +129,7 @@ func (m model) entries(t testing.TB) map[string][]string {
 		if m.state.departments[orgsync.OrgCode(code)].Live {
 			codes := []string{code}
 			if m.nested {
-				codes = m.ancestors(code)
+				codes, _ = m.path(code)
 			}
 			for _, c := range codes {
 				in = append(in, rdn("cn", c)+",ou=groups")
@@ -157,16 +154,6 @@ func (m model) entries(t testing.TB) map[string][]string {
 		out[m.dn(t, g+","+m.root)] = list
 	}
 	return out
-}
-
-// ancestors is the department and what is above it.
-func (m model) ancestors(code string) []string {
-	var list []string
-	for code != "" && m.state.departments[orgsync.OrgCode(code)].Live && !slices.Contains(list, code) {
-		list = append(list, code)
-		code = string(m.state.departments[orgsync.OrgCode(code)].Parent)
-	}
-	return list
 }
 
 // check compares the directory, read by an independent client, with the model. A server

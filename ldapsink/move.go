@@ -3,6 +3,7 @@ package ldapsink
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/kitbridge/kitbridge/orgsync"
@@ -139,39 +140,58 @@ func (r *round) rebaseGroup(ctx context.Context, f found, moves []move) error {
 	return nil
 }
 
-// descendants lists a department and, where groups are nested, the live ones below it.
+// descendants lists a department and, where groups are nested, the live ones whose entries
+// stand below its own after the plan. One that the state has there already, and that does not
+// stand there yet, brings its users along when it comes.
 func (r *round) descendants(ctx context.Context, code orgsync.OrgCode) ([]orgsync.OrgCode, error) {
 	if !r.org.nested {
 		return []orgsync.OrgCode{code}, nil
 	}
-	children, err := r.children(ctx)
-	if err != nil {
-		return nil, err
-	}
-	codes, seen := []orgsync.OrgCode{code}, map[orgsync.OrgCode]bool{code: true}
-	for i := 0; i < len(codes); i++ {
-		for _, child := range children[codes[i]] {
-			if !seen[child] {
-				seen[child] = true
-				codes = append(codes, child)
-			}
+	if r.below == nil {
+		if err := r.readBelow(ctx); err != nil {
+			return nil, err
 		}
+	}
+	codes := r.below[code]
+	if !slices.Contains(codes, code) {
+		codes = append(slices.Clip(codes), code)
 	}
 	return codes, nil
 }
 
-// children lists the live departments by their parents.
-func (r *round) children(ctx context.Context) (map[orgsync.OrgCode][]orgsync.OrgCode, error) {
-	if r.childrenOf != nil {
-		return r.childrenOf, nil
-	}
+// readBelow notes of all live departments below which others they stand, themselves
+// included: by the plan or, if the round is not about them, by their links.
+func (r *round) readBelow(ctx context.Context) error {
 	all, ok := r.view.(orgsync.Inventory)
 	if !ok {
-		return nil, errors.New("nested groups need a view that lists all departments")
+		return errors.New("nested groups need a view that lists all departments")
 	}
-	r.childrenOf = map[orgsync.OrgCode][]orgsync.OrgCode{}
-	return r.childrenOf, all.AllDepartments(ctx, func(d orgsync.Department) error {
-		r.childrenOf[d.Parent] = append(r.childrenOf[d.Parent], d.Code)
+	var ids []EntryID
+	err := all.AllDepartments(ctx, func(d orgsync.Department) error {
+		ids = append(ids, EntryID{DepartmentEntry, string(d.Code)})
 		return nil
 	})
+	if err != nil {
+		return fmt.Errorf("read departments: %w", err)
+	}
+	for chunk := range slices.Chunk(ids, linksAtATime) {
+		if err := r.ask(ctx, chunk); err != nil {
+			return err
+		}
+	}
+	r.below = map[orgsync.OrgCode][]orgsync.OrgCode{}
+	for _, id := range ids {
+		dn, stays := r.plan.at(id)
+		if !stays && !r.matters(id) {
+			dn, err = r.parse(r.links[id].DN)
+			stays = err == nil
+		}
+		if !stays {
+			continue
+		}
+		for _, above := range r.codesOf(dn) {
+			r.below[above] = append(r.below[above], orgsync.OrgCode(id.Name))
+		}
+	}
+	return nil
 }

@@ -10,15 +10,21 @@ import (
 	"github.com/kitbridge/kitbridge/orgsync"
 )
 
-// regroup makes nested groups right after departments came, moved or went: the users below
-// them have no keys of their own then. Like follow it is repeated until it succeeds.
+// regroup makes groups right whose users have no keys of their own: those that were added by
+// an attempt that did not get to the end, and nested ones after departments came, moved or
+// went. Like follow it is repeated until it succeeds.
 func (r *round) regroup(ctx context.Context) error {
-	if !r.org.nested || !r.org.state.Active || r.inventory != nil { // of a whole tenant all groups are compared
+	if !r.org.state.Active || r.inventory != nil { // of a whole tenant all groups are compared
 		return nil
 	}
-	blame, err := r.regrouped(ctx)
-	if err != nil {
-		return err
+	blame := map[orgsync.OrgCode][]EntryID{}
+	if r.org.nested {
+		blame = r.regrouped()
+	}
+	for _, l := range r.adopt {
+		if _, stays := r.plan.at(l.ID); stays && l.ID.Kind == DepartmentGroup {
+			blame[orgsync.OrgCode(l.ID.Name)] = append(blame[orgsync.OrgCode(l.ID.Name)], l.ID)
+		}
 	}
 	for _, code := range slices.Sorted(maps.Keys(blame)) {
 		err := r.regroupOne(ctx, code)
@@ -34,9 +40,10 @@ func (r *round) regroup(ctx context.Context) error {
 	return nil
 }
 
-// regrouped lists the departments whose groups may have other users now, each with the
-// entries that are to blame.
-func (r *round) regrouped(ctx context.Context) (map[orgsync.OrgCode][]EntryID, error) {
+// regrouped lists the departments whose nested groups may have other users now, each with the
+// entries that are to blame. One that is gone, and may be back before its own key is looked at,
+// is among them as long as it has a group.
+func (r *round) regrouped() map[orgsync.OrgCode][]EntryID {
 	blame := map[orgsync.OrgCode][]EntryID{}
 	for code, d := range r.departments {
 		id := EntryID{DepartmentEntry, string(code)}
@@ -56,16 +63,7 @@ func (r *round) regrouped(ctx context.Context) (map[orgsync.OrgCode][]EntryID, e
 			blame[c] = append(blame[c], id)
 		}
 	}
-	live, err := r.view.Departments(ctx, slices.Collect(maps.Keys(blame)))
-	if err != nil {
-		return nil, fmt.Errorf("read departments: %w", err)
-	}
-	for code := range blame {
-		if !live[code].Live {
-			delete(blame, code)
-		}
-	}
-	return blame, nil
+	return blame
 }
 
 // isRecovered: the entry was added by an attempt that did not get to the end.

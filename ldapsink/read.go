@@ -33,11 +33,11 @@ func (r *round) read(ctx context.Context, keys []orgsync.Key) error {
 		return err
 	}
 	for { // a department that is gone may bring users, and they their departments
-		missing, err := r.readGroups(ctx, codes)
+		wrong, err := r.readGroups(ctx, codes)
 		if err != nil {
 			return err
 		}
-		codes = append(append(codes, missing...), r.housing()...)
+		codes = append(append(codes, wrong...), r.housing()...)
 		codes = slices.DeleteFunc(codes, func(code orgsync.OrgCode) bool {
 			_, known := r.departments[code]
 			return known
@@ -51,10 +51,11 @@ func (r *round) read(ctx context.Context, keys []orgsync.Key) error {
 	}
 }
 
-// housing lists the departments below whose entries users of the round are to stand.
+// housing lists the departments below whose entries users of the round are to stand, or from
+// whose place it follows in which nested groups they are to be.
 func (r *round) housing() []orgsync.OrgCode {
 	var codes []orgsync.OrgCode
-	if r.org.users == Tree {
+	if r.isLate() {
 		for code, d := range r.homes {
 			if d.Live {
 				codes = append(codes, code)
@@ -150,7 +151,9 @@ func (r *round) readUsers(ctx context.Context, names []orgsync.UserName) error {
 }
 
 // readGroups reads the groups of the departments and of the users' departments. It returns
-// the departments whose groups should be there and are not: they are made whole.
+// the departments whose groups should be there and are not, which are made whole, and those
+// whose groups should not be there and are: should such a department be back before its own
+// key is looked at, its group would be kept, without those who came meanwhile.
 func (r *round) readGroups(ctx context.Context, codes []orgsync.OrgCode) ([]orgsync.OrgCode, error) {
 	if err := r.loadHomes(ctx); err != nil {
 		return nil, err
@@ -158,7 +161,12 @@ func (r *round) readGroups(ctx context.Context, codes []orgsync.OrgCode) ([]orgs
 	if err := r.readApps(ctx); err != nil {
 		return nil, err
 	}
-	grouping := map[orgsync.OrgCode]bool{}
+	grouping := map[orgsync.OrgCode]bool{} // whether the group should be there
+	for _, u := range r.users {
+		if code := departmentOf(u); code != "" && r.org.isEnabled(u) {
+			grouping[code] = false
+		}
+	}
 	for _, u := range r.users {
 		for _, code := range r.grouping(u) {
 			grouping[code] = true
@@ -167,13 +175,13 @@ func (r *round) readGroups(ctx context.Context, codes []orgsync.OrgCode) ([]orgs
 	if err := r.findGroups(ctx, slices.AppendSeq(slices.Clone(codes), maps.Keys(grouping))); err != nil {
 		return nil, err
 	}
-	var missing []orgsync.OrgCode
-	for code := range grouping {
-		if _, ok := r.have[EntryID{DepartmentGroup, string(code)}]; !ok {
-			missing = append(missing, code)
+	var wrong []orgsync.OrgCode
+	for code, wanted := range grouping {
+		if _, there := r.have[EntryID{DepartmentGroup, string(code)}]; there != wanted {
+			wrong = append(wrong, code)
 		}
 	}
-	return missing, nil
+	return wrong, nil
 }
 
 // readApps reads the groups of the users' applications.
@@ -217,9 +225,9 @@ func (r *round) loadHomes(ctx context.Context) error {
 	if len(codes) == 0 {
 		return nil
 	}
-	state, err := r.view.Departments(ctx, codes)
+	state, err := r.state.departments(ctx, codes)
 	if err != nil {
-		return fmt.Errorf("read departments: %w", err)
+		return err
 	}
 	maps.Copy(r.homes, state)
 	return nil
@@ -311,9 +319,9 @@ func (r *round) unknownDepartments() []orgsync.OrgCode {
 }
 
 func (r *round) loadDepartments(ctx context.Context, codes []orgsync.OrgCode) error {
-	state, err := r.view.Departments(ctx, codes)
+	state, err := r.state.departments(ctx, codes)
 	if err != nil {
-		return fmt.Errorf("read departments: %w", err)
+		return err
 	}
 	texts := make([]string, len(codes))
 	for i, c := range codes {

@@ -3,6 +3,7 @@ package ldapsink
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -28,7 +29,12 @@ func isLinked(k EntryKind) bool { return k != ContainerEntry && k != RoleGroup &
 // asked for them, new names, and what is gone. An entry whose entryUUID is not read now
 // stays intended, and is recognised when it is met again.
 func (r *round) remember(ctx context.Context, answers bool) error {
-	links := r.adopt
+	var links []Link
+	for _, l := range r.adopt { // until all is done that goes with them they stay intended
+		if answers && (l.ID.Kind != DepartmentGroup || r.matters(l.ID)) {
+			links = append(links, l)
+		}
+	}
 	var gone []EntryID
 	var added []Operation
 	for _, o := range r.done {
@@ -47,7 +53,9 @@ func (r *round) remember(ctx context.Context, answers bool) error {
 		}
 	}
 	if answers {
-		links = append(links, r.settled()...)
+		settled := r.settled()
+		links = slices.DeleteFunc(links, func(l Link) bool { _, ok := settled[l.ID]; return ok })
+		links = slices.AppendSeq(links, maps.Values(settled))
 	}
 	if err := r.putLinks(ctx, links); err != nil {
 		return err
@@ -76,16 +84,16 @@ func (r *round) isGroupedByName(k EntryKind) bool {
 	return k == DepartmentEntry && r.isLate() || k == UserEntry && r.org.users == Tree
 }
 
-// settled are the new names of entries that moved together with the groups that they or
-// their users are in.
-func (r *round) settled() []Link {
-	var links []Link
-	for _, id := range sortedIDs(r.have) {
+// settled are the new names of entries that moved, if need be together with the groups that
+// they or their users are in; also of those of whose move an earlier attempt had no answer.
+func (r *round) settled() map[EntryID]Link {
+	links := map[EntryID]Link{}
+	for id := range r.have {
 		dn, stays := r.plan.at(id)
 		l := r.links[id]
-		if r.isGroupedByName(id.Kind) && stays && l.UUID != "" && l.DN != dn.String() && r.matters(id) && r.failed[id] == nil {
+		if stays && l.UUID != "" && l.DN != dn.String() && r.matters(id) && r.failed[id] == nil {
 			l.DN = dn.String()
-			links = append(links, l)
+			links[id] = l
 		}
 	}
 	return links

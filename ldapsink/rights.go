@@ -147,7 +147,7 @@ func (t *trial) departments(ctx context.Context) error {
 			return err
 		}
 	}
-	w, _ := t.org.departmentWant(orgsync.PlacedDepartment{Department: orgsync.Department{Code: "below", Name: "try"}}, t.none)
+	w, _ := t.org.departmentWant(orgsync.PlacedDepartment{Department: orgsync.Department{Code: "below", Name: "try"}})
 	if err := t.modify(ctx, "change departments", below, changesOf(w.Attributes)...); err != nil {
 		return err
 	}

@@ -20,13 +20,14 @@ type round struct {
 	server server
 	org    organisation
 	view   orgsync.View
+	state  snapshot
 
 	// The state of what matters. What is gone is there with its zero value.
 	departments map[orgsync.OrgCode]orgsync.PlacedDepartment
 	users       map[orgsync.UserName]orgsync.User
 	homes       map[orgsync.OrgCode]orgsync.PlacedDepartment // departments of users
 
-	childrenOf map[orgsync.OrgCode][]orgsync.OrgCode // all departments by parent; nil: not read
+	below map[orgsync.OrgCode][]orgsync.OrgCode // all departments by those above their entries; nil: not read
 
 	// The directory.
 	links    map[EntryID]Link // as far as asked for; the zero value: there is none
@@ -50,6 +51,8 @@ type round struct {
 	wants    []Want
 	warnings map[EntryID][]string
 	plan     *planner // what is to be done, and what stands where after it
+	along    []string // users about whom something is to be written and who are not owed
+	isNoted  bool     // Links hold a note of such users
 
 	mu     sync.Mutex
 	failed map[EntryID]error             // under mu while operations run
@@ -68,7 +71,7 @@ func (s *Sink) newRound(ctx context.Context, view orgsync.View, tenant orgsync.T
 		return nil, err
 	}
 	return &round{
-		sink: s, server: server, view: view,
+		sink: s, server: server, view: view, state: snapshot{view, map[orgsync.OrgCode]orgsync.Department{}},
 		org:         s.organisation(server, tenant),
 		departments: map[orgsync.OrgCode]orgsync.PlacedDepartment{},
 		users:       map[orgsync.UserName]orgsync.User{},
@@ -88,9 +91,15 @@ func (s *Sink) newRound(ctx context.Context, view orgsync.View, tenant orgsync.T
 	}, nil
 }
 
-// run makes the keys equal and returns a result for each. An error says that the directory
-// did not answer, or that it cannot be said whose fault it is.
-func (r *round) run(ctx context.Context, keys []orgsync.Key) ([]orgsync.Result, error) {
+// run makes the owed keys equal, and those taken along, and returns a result for each. An
+// error says that the directory did not answer, or that it cannot be said whose fault it is.
+func (r *round) run(ctx context.Context, owed, along []orgsync.Key) ([]orgsync.Result, error) {
+	noted, err := r.sink.takenAlong(ctx, r.org.state.ID)
+	if err != nil {
+		return nil, err
+	}
+	r.isNoted = len(noted) > 0
+	keys := unique(slices.Concat(owed, along, noted))
 	if err := r.read(ctx, keys); err != nil {
 		return nil, err
 	}
@@ -109,10 +118,13 @@ func (r *round) run(ctx context.Context, keys []orgsync.Key) ([]orgsync.Result, 
 	if err != nil {
 		return nil, err
 	}
+	if err := r.noteAlong(ctx, owed, ms); err != nil {
+		return nil, err
+	}
 	if err := r.carryOut(ctx, ms); err != nil {
 		return nil, err
 	}
-	return r.results(keys), nil
+	return r.results(keys), r.settleAlong(ctx)
 }
 
 // carryOut does what was planned.
@@ -151,7 +163,7 @@ func (r *round) desire() {
 	}
 	for _, d := range r.departments {
 		if d.Live {
-			r.want(r.org.departmentWant(d, r.of))
+			r.want(r.org.departmentWant(d))
 			r.want(r.org.groupWant(d.Department), nil)
 		}
 	}

@@ -25,6 +25,15 @@ func (p Profile) class(k EntryKind) string {
 	return classes[len(classes)-1]
 }
 
+// origin are the attributes that tell what an entry is, which one, and by whom.
+func (p Profile) origin() []string {
+	names := []string{"objectClass", p.StableID}
+	if p.Creator != "" {
+		names = append(names, p.Creator)
+	}
+	return names
+}
+
 func (p Profile) groupClass() string {
 	if p.isAD() {
 		return "group"

@@ -313,7 +313,7 @@ func (s *Sink) try(ctx context.Context, view orgsync.View, tenant orgsync.Tenant
 			r, err = s.newRound(ctx, view, tenant)
 		}
 		if err == nil {
-			results, err = r.run(ctx, unique(append(owed, along...)))
+			results, err = r.run(ctx, owed, along)
 		}
 		last := attempt == attempts
 		if err != nil {
