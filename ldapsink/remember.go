@@ -91,7 +91,10 @@ func (r *round) settled() map[EntryID]Link {
 	for id := range r.have {
 		dn, stays := r.plan.at(id)
 		l := r.links[id]
-		if stays && l.UUID != "" && l.DN != dn.String() && r.matters(id) && r.failed[id] == nil {
+		if !stays || l.UUID == "" || !r.matters(id) || r.failed[id] != nil {
+			continue
+		}
+		if was, err := r.parse(l.DN); err != nil || !was.Equal(dn) {
 			l.DN = dn.String()
 			links[id] = l
 		}

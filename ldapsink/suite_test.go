@@ -1,10 +1,12 @@
 package ldapsink_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -130,6 +132,17 @@ func TestSuite(t *testing.T) {
 	}
 }
 
+// countedLinks are links that count how often something is remembered.
+type countedLinks struct {
+	ldapsink.Links
+	puts atomic.Int64
+}
+
+func (c *countedLinks) Put(ctx context.Context, tenant orgsync.TenantID, links []ldapsink.Link) error {
+	c.puts.Add(1)
+	return c.Links.Put(ctx, tenant, links)
+}
+
 // runSuite runs the cases on one server, one after the other: they share the directory.
 func runSuite(t *testing.T, kind target) {
 	t.Helper()
@@ -141,9 +154,14 @@ func runSuite(t *testing.T, kind target) {
 			}
 			t.Run(fmt.Sprintf("%s, layout %d", c.name, layout), func(t *testing.T) {
 				f := emptyFixture(t, dir)
-				f.sink = f.open(func(cfg *ldapsink.Config) { cfg.Layout, cfg.Timeout = layout, time.Minute })
+				links := &countedLinks{Links: f.links}
+				f.sink = f.open(func(cfg *ldapsink.Config) { cfg.Layout, cfg.Timeout, cfg.Links = layout, time.Minute, links })
 				f.state.tenant.ID = orgsync.TenantID(fmt.Sprintf("suite%d-%d", n, layout))
 				f.runCase(kind, c, layout)
+				before := links.puts.Load()
+				if f.all(); links.puts.Load() != before {
+					t.Error("nothing to do, and remembered something")
+				}
 			})
 		}
 	}
