@@ -66,7 +66,7 @@ func newHistorian(t testing.TB, seed uint64) *historian {
 // history makes one, in the order of the real world: most of it dated as it
 // comes. Nothing of the first tenant ever ends, so that its departments can be
 // compared at any time: of one that ended the tables keep what they had until a
-// list says what came back. The others are bound in the end and list their
+// list says what came back. The others are bound in the end and list all their
 // departments – but the last, if it is to end.
 func (h *historian) history(lastEnds bool) []statement {
 	for n := range historyTenants {
@@ -185,7 +185,7 @@ func (h *historian) some() statement {
 	case dice < 50:
 		return h.singleDepartment(tenant, instance)
 	case dice < 56:
-		return h.fullList(tenant, instance, 1+h.IntN(30))
+		return h.spoiled(h.fullList(tenant, instance, 1+h.IntN(30)))
 	case dice < 57:
 		return h.fullList(tenant, instance, 0) // waits for a person
 	case dice < 60:
@@ -246,7 +246,13 @@ func (h *historian) fullList(tenant, instance string, size int) statement {
 	for range size {
 		s.departments = append(s.departments, h.department(tenant))
 	}
-	if size > 3 && h.IntN(8) == 0 {
+	return s
+}
+
+// spoiled is a list in which a code may be none: what such a list does not name may be there
+// all the same.
+func (h *historian) spoiled(s statement) statement {
+	if size := len(s.departments); size > 3 && h.IntN(8) == 0 {
 		s.departments[h.IntN(size)].code = []string{"", " a1", "a\tb", strings.Repeat("长", 65)}[h.IntN(4)]
 	}
 	return s
