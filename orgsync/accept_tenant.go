@@ -19,8 +19,9 @@ func (w *work) tenant() error {
 	is := was
 	news := is.apply(m.Enterprise, m.Flag, w.version)
 	after := ProjectTenant(m.Tenant, withInstance(instances, is))
-	// A person said yes to what an end destroys: the end itself is known already.
-	spared := w.approved && m.Realm == Production && m.Flag == FlagRemove && was.Ended >= w.version && !was.IsBound()
+	// A person said yes to what an end destroys: the end itself is known already. The instance
+	// may be bound again; a return that comes after the end spares it, see supersedes.
+	spared := w.approved && m.Realm == Production && m.Flag == FlagRemove && was.Ended >= w.version
 	held, err := w.holdsHost(before, was, instances)
 	switch {
 	case err != nil:

@@ -638,15 +638,21 @@ func TestHeldEndStaysHeld(t *testing.T) {
 	changed.Enterprise.Domain = text("https://a.example.com")
 	gone := orgsync.Key{Kind: orgsync.DepartmentKey, ID: "B"}
 	for _, c := range []struct {
-		name string
-		then orgsync.Message
-		held int64
+		name      string
+		wasBefore bool // a return that the end should have preceded
+		then      orgsync.Message
+		held      int64
 	}{
-		{"changed", changed, 1},
-		{"ended again", tenant(remove, 3), 1},
-		{"returned", tenant(add, 3), 0},
+		{"changed", false, changed, 1},
+		{"ended again", false, tenant(remove, 3), 1},
+		{"returned", false, tenant(add, 3), 0},
+		{"returned before the end came", true, tenant(modify, 4), 1},
 	} {
 		d := heldDesk(t, list(1, "A", "B"), ofOther(list(1, "A")))
+		if c.wasBefore {
+			d.say(tenant(add, 3))
+			d.settle("s")
+		}
 		end := d.receipt(tenant(remove, 2))
 		d.say(c.then)
 		if owed := d.settle("s"); slices.Contains(owed, gone) || d.tally()[orgsync.Held] != c.held {
