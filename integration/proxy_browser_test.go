@@ -50,6 +50,18 @@ func serveNotes(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// socketIs waits until the page says that of its WebSocket. The page may just be on its way.
+func (w *window) socketIs(state string) {
+	w.t.Helper()
+	await(w.t, patience, func() string {
+		said, err := chromedp.Run(w.ctx, chromedp.Evaluate[string](`document.getElementById("socket")?.textContent ?? ""`))
+		if err == nil && said == "socket "+state {
+			return ""
+		}
+		return fmt.Sprintf("the page says %q (%v), want that the socket is %s", said, err, state)
+	})
+}
+
 // TestProxyInBrowser: behind kitbridge's own proxy a real browser loses no form when the session ended meanwhile, and a
 // WebSocket when its user is removed.
 func TestProxyInBrowser(t *testing.T) {
@@ -60,10 +72,7 @@ func TestProxyInBrowser(t *testing.T) {
 	s.bind(t, "t1", "zhangsan")
 	w := openBrowser(t).open(t, look{language: "en", as: "zhangsan"})
 	w.do(chromedp.Navigate(s.publicURL + "/sso/login?tenant=t1&return=/notes"))
-	open := chromedp.Poll[bool](`document.getElementById("socket").textContent === "socket open"`)
-	if _, err := chromedp.Run(w.ctx, open); err != nil {
-		t.Fatalf("%v: %s", err, w.text())
-	}
+	w.socketIs("open")
 	w.do(chromedp.SendKeys(chromedp.CSS("input[name=title]"), `A & "B" 张`), chromedp.SendKeys(chromedp.CSS("textarea"), "one\ntwo"))
 
 	public, err := url.Parse(s.publicURL)
@@ -84,13 +93,9 @@ func TestProxyInBrowser(t *testing.T) {
 	w.shows("saved /notes?id=1 by t1/zhangsan from "+s.publicURL, `["A & \"B\" 张"] ["one\r\ntwo"]`)
 
 	w.do(chromedp.Navigate(s.publicURL + "/notes"))
-	if _, err := chromedp.Run(w.ctx, open); err != nil {
-		t.Fatalf("%v: %s", err, w.text())
-	}
+	w.socketIs("open")
 	s.authorise(t, "t1", "zhangsan", 0, nil)
-	if _, err := chromedp.Run(w.ctx, chromedp.Poll[bool](`document.getElementById("socket").textContent === "socket closed"`)); err != nil {
-		t.Errorf("the WebSocket of a removed user: %v: %s", err, w.text())
-	}
+	w.socketIs("closed")
 	if text := w.text(); strings.Contains(text, "open") {
 		t.Errorf("the page says %s", text)
 	}

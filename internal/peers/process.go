@@ -37,7 +37,8 @@ type Program struct {
 	// StopSignal asks for an orderly end. Default SIGTERM.
 	StopSignal syscall.Signal
 
-	endStatus int // the exit status of an orderly end, if not 0
+	endStatus int            // the exit status of an orderly end, if not 0
+	endSignal syscall.Signal // by which it may die at its end, a fault of its own, if not 0
 
 	account string // runs it when we are root; "" is our own
 	patient bool   // an early end may be the port's fault or a killed predecessor's: try again
@@ -106,9 +107,16 @@ func (p *Process) Stop() {
 		c.kill()
 		p.tb.Fatalf("stop %s: still there after %v\n%s", p.program.Name, stopWithin, tail(p.Log()))
 	}
-	if err := c.ended(); err != nil && (p.program.endStatus == 0 || c.cmd.ProcessState.ExitCode() != p.program.endStatus) {
+	if err := c.ended(); err != nil && !p.program.endsSo(c.cmd.ProcessState) {
 		p.tb.Fatalf("stop %s: %v\n%s", p.program.Name, err, tail(p.Log()))
 	}
+}
+
+// endsSo says whether the program is known to end in that way when it is asked to.
+func (p Program) endsSo(state *os.ProcessState) bool {
+	status, ok := state.Sys().(syscall.WaitStatus)
+	bySignal := p.endSignal != 0 && ok && status.Signaled() && status.Signal() == p.endSignal
+	return bySignal || p.endStatus != 0 && state.ExitCode() == p.endStatus
 }
 
 // Kill ends the program by SIGKILL, as a crash would, and waits until it is gone.

@@ -103,6 +103,7 @@ func TestStopReportsABadEnd(t *testing.T) {
 		alone              bool // ends by itself
 	}{
 		{"status", "trap 'echo I am ill; exit 4' TERM; echo up; while :; do sleep 0.01; done", "exit status 4", false},
+		{"crash", "trap 'kill -SEGV $$' TERM; echo up; while :; do sleep 0.01; done", "segmentation fault", false},
 		{"gone before", "echo up; exit 5", "exit status 5", true},
 	}
 	for _, tt := range tests {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/go-ldap/ldap/v3"
@@ -71,6 +72,9 @@ func Slapd(tb testing.TB, options SlapdOptions) *Directory {
 		Dir:     dir,
 		Ready:   func(context.Context) error { return d.ready() },
 		patient: true,
+		// The overlay memberof may still be at work when slapd takes its tables down. What is
+		// written is whole.
+		endSignal: syscall.SIGSEGV,
 	})
 	d.begin(options.TLS, func() []string { return slapdCommand(d, path) })
 	return d
