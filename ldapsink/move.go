@@ -76,6 +76,13 @@ func (r *round) follow(ctx context.Context) error {
 // one modification per group. It reads the groups once more, because some servers change
 // them by themselves, and late.
 func (r *round) rebase(ctx context.Context, moves []move) error {
+	// What a department was called may be another's name by now, who folds to the same.
+	current := make(map[string]bool, len(r.users))
+	for name := range r.users {
+		if at, stands := r.plan.at(EntryID{UserEntry, string(name)}); stands {
+			current[at.Key()] = true
+		}
+	}
 	for _, container := range []string{groups, roles, apps} {
 		if container == apps && !r.org.perApp {
 			continue
@@ -96,14 +103,17 @@ func (r *round) rebase(ctx context.Context, moves []move) error {
 			_, ours := r.groupID(f)
 			return !ours
 		})
-		if err := each(ctx, r.server.width, held, func(ctx context.Context, f found) error { return r.rebaseGroup(ctx, f, moves) }); err != nil {
+		if err := each(ctx, r.server.width, held, func(ctx context.Context, f found) error {
+			return r.rebaseGroup(ctx, f, moves, current)
+		}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *round) rebaseGroup(ctx context.Context, f found, moves []move) error {
+// rebaseGroup leaves the current names as they are.
+func (r *round) rebaseGroup(ctx context.Context, f found, moves []move, current map[string]bool) error {
 	entries, err := r.server.search(ctx, f.DN, BaseObject, "(objectClass=*)", "member")
 	if err != nil || len(entries) == 0 {
 		return err
@@ -116,7 +126,7 @@ func (r *round) rebaseGroup(ctx context.Context, f found, moves []move) error {
 			continue // a value of others
 		}
 		has[dn.Key()] = true
-		if !relocate(dn, moves).Equal(dn) {
+		if !current[dn.Key()] && !relocate(dn, moves).Equal(dn) {
 			stale = append(stale, dn)
 		}
 	}

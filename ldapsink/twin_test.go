@@ -2,6 +2,7 @@ package ldapsink_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/kitbridge/kitbridge/ldapsink"
@@ -58,5 +59,25 @@ func TestTwinsEverywhere(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// TestNameOfOneThatMoved: where a department moves away and another one, whose code folds to the
+// same, takes its name, the groups hold the users of both by the names that they have.
+func TestNameOfOneThatMoved(t *testing.T) {
+	t.Parallel()
+	f := emptyFixture(t, nil)
+	f.sink = f.open(func(c *ldapsink.Config) { c.Layout = ldapsink.Tree })
+	f.state.department("team", "甲", "")
+	f.state.user("old", "旧", "team")
+	fresh := f.state.user("new", "新", "Team")
+	f.all()
+	results, _ := f.converge(f.state.department("team", "甲", "nobody knows"), f.state.department("Team", "乙", ""), fresh)
+	if err := results[fresh].Err; err != nil {
+		t.Errorf("the user of the department that came: %v", err)
+	}
+	want := []string{"uid=new,ou=Team,ou=departments", "uid=old,ou=team,ou=pending"}
+	if got := f.members("cn=user,ou=roles"); !slices.Equal(got, want) {
+		t.Errorf("the members are %q, want %q", got, want)
 	}
 }
