@@ -178,12 +178,26 @@ func (d *kept) forgive(want, got *holding) string {
 		}
 		return false
 	}
+	var left []string // where forgiven ones stand
+	for name, g := range got.Users {
+		if sameUsers[d.fold(name)] != nil || isSame(want.Users[name].Place) {
+			left = append(left, g.Place)
+		}
+	}
 	isForgiven := map[string]bool{} // groups
 	for code, dep := range want.Departments {
 		if isSame(dep.Place) {
+			left = append(left, got.Departments[code].Place)
 			delete(want.Departments, code)
 			delete(got.Departments, code)
 			isForgiven[plain("cn="+code, "ou=groups")] = true
+		}
+	}
+	// Below one that is gone, one of them may wait for its name.
+	for code, dep := range got.Departments {
+		_, stays := want.Departments[code]
+		if !stays && slices.ContainsFunc(left, func(at string) bool { return strings.HasSuffix(at, " < "+dep.Place) }) {
+			delete(got.Departments, code)
 		}
 	}
 	strip := func(s *holding) {
